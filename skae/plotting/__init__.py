@@ -1,0 +1,1 @@
+"""Displays for autoencoders: reconstructions, embeddings, clusters, losses."""
