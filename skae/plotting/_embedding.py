@@ -1,0 +1,493 @@
+"""Embeddings: points on a map, coloured by label, with pictures on them."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import numpy as np
+from sklearn.base import clone, is_clusterer
+from sklearn.decomposition import PCA
+
+from skae.plotting._drawing import one_axes
+from skae.plotting._images import as_array, need_images
+from skae.plotting._labels import encode_labels
+from skae.plotting._map import (
+    draw_frames,
+    draw_key,
+    draw_names,
+    draw_points,
+    draw_thumbnails,
+    frame_points,
+)
+
+
+class EmbeddingDisplay:
+    """Map of samples in two or three dimensions, coloured by label.
+
+    It is recommended to use
+    :func:`~skae.plotting.EmbeddingDisplay.from_embedding` or
+    :func:`~skae.plotting.EmbeddingDisplay.from_estimator` to create a display.
+    All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    embedding : array-like of shape (n_samples, 2) or (n_samples, 3)
+        Where the samples lie.
+
+    labels : array-like of shape (n_samples,), default=None
+        Labels to colour by. Floats that are not all whole numbers are a continuous
+        quantity; all else is classes, of which -1, NaN and None mean unlabelled.
+        Twenty classes have colours of their own, which readers with any of the
+        common colour vision deficiencies can tell apart. From the 21st class on
+        the colours come round again, each time with another marker, and a legend
+        takes the place of the colour bar.
+
+    images : array-like of shape (n_images, n_features), (n_images, h, w) or \
+            (n_images, h, w, c), default=None
+        Pictures of the first `n_images` samples, which may be all of them.
+
+    image_shape : tuple of int, "auto" or None, default="auto"
+        Shape (h, w) or (h, w, c) of flat pictures. "auto" takes them for squares.
+
+    class_names : list of str or dict, default=None
+        Names of the sorted classes, or a name for each label. By default the
+        labels are their own names.
+
+    name : str, default="Dimension"
+        What the axes of the map are called, each with its number.
+
+    Attributes
+    ----------
+    scatters_ : list of matplotlib PathCollection
+        The points; one artist for each twenty classes, so mostly a single one.
+
+    unlabelled_ : matplotlib PathCollection or None
+        The unlabelled points, in grey.
+
+    texts_ : list of matplotlib Text
+        Class names at the medoids of their classes.
+
+    images_ : list of matplotlib AxesImage
+        Thumbnails.
+
+    shown_ : ndarray of int
+        Rows of `embedding` that a thumbnail is drawn for.
+
+    frames_ : matplotlib PatchCollection or None
+        Frames of the thumbnails, in the colours of their labels.
+
+    key_ : matplotlib Colorbar, Legend or None
+        What tells which colour is which label.
+
+    ax_ : matplotlib Axes
+        Axes with the map.
+
+    figure_ : matplotlib Figure
+        Figure with the map.
+
+    See Also
+    --------
+    PerplexityDisplay : The same map for several perplexities.
+    ClusterDisplay : Pictures of the members of clusters.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from skae.plotting import EmbeddingDisplay
+    >>> X, y = load_digits(return_X_y=True)
+    >>> Z = PCA(2).fit_transform(X)
+    >>> display = EmbeddingDisplay(Z, labels=y, name="PCA")
+    >>> display.plot()
+    <...>
+    >>> display.ax_.get_xlabel()
+    'PCA 1'
+    """
+
+    def __init__(
+        self,
+        embedding,
+        *,
+        labels=None,
+        images=None,
+        image_shape="auto",
+        class_names=None,
+        name="Dimension",
+    ):
+        self.embedding = embedding
+        self.labels = labels
+        self.images = images
+        self.image_shape = image_shape
+        self.class_names = class_names
+        self.name = name
+
+    def plot(
+        self,
+        ax=None,
+        *,
+        key="auto",
+        show_names=True,
+        n_images=200,
+        image_size="auto",
+        scatter_kwargs=None,
+        text_kwargs=None,
+        image_kwargs=None,
+        frame_kwargs=None,
+        key_kwargs=None,
+    ):
+        """Draw the map.
+
+        Both axes have one scale, as distances ask for, unless one is more than
+        five times as long as the other.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on, with `projection="3d"` for three columns. By default
+            a new figure is made.
+
+        key : {"auto", "colorbar", "legend"} or None, default="auto"
+            What tells which colour is which label. "auto" is a colour bar, or a
+            legend for more than twenty classes.
+
+        show_names : bool, default=True
+            Draw the names of classes at their medoids. Names that would cover one
+            another are moved apart, or left out where there is no room, those of
+            small classes first. In three dimensions none are drawn, since turning
+            the map would bring them over one another.
+
+        n_images : int, default=200
+            The most pictures to draw. They are thinned so that none hides another.
+
+        image_size : float or "auto", default="auto"
+            Longer side of a picture in points. "auto" is the largest size at which
+            `n_images` fit, or a third of the pictures where there are fewer than
+            thrice as many.
+
+        scatter_kwargs : dict, default=None
+            Keywords of `Axes.scatter` for the points. Marker size and alpha follow
+            from the density, and maps of more than 1,000 points are rasterized in
+            vector graphics, unless given here.
+
+        text_kwargs : dict, default=None
+            Keywords of `Axes.text` for the class names.
+
+        image_kwargs : dict, default=None
+            Keywords of `Axes.imshow` for the pictures.
+
+        frame_kwargs : dict, default=None
+            Keywords of `PatchCollection` for the frames of the pictures.
+
+        key_kwargs : dict, default=None
+            Keywords of `Figure.colorbar` or `Axes.legend`.
+
+        Returns
+        -------
+        display : :class:`~skae.plotting.EmbeddingDisplay`
+            The display, with its artists.
+
+        Raises
+        ------
+        ValueError
+            If the shapes of embedding, labels, images and axes do not agree.
+        """
+        if key not in ("auto", "colorbar", "legend", None):
+            raise ValueError(
+                "Expected key to be 'auto', 'colorbar', 'legend' or None. Received "
+                f"{key!r}."
+            )
+        Z, codes, names, images = self._checked()
+        self.ax_ = ax = self._axes(ax, Z)
+        self.figure_ = ax.figure
+        points = draw_points(ax, Z, codes, names, scatter_kwargs)
+        self.scatters_, self.unlabelled_ = points
+        thumbnails = images is not None and n_images > 0
+        # Thumbnails reach beyond their points.
+        frame_points(ax, Z, self.name, margin=0.06 if thumbnails else 0.03)
+        self.key_ = draw_key(key, [ax], self.scatters_, codes, names, key_kwargs)
+        _settle_layout(ax)
+
+        self.texts_, boxes = [], np.empty((0, 4))
+        if show_names and names and Z.shape[1] == 2:
+            self.texts_, boxes = draw_names(ax, Z, codes, names, text_kwargs)
+        self.images_, self.frames_ = [], None
+        self.shown_ = np.empty(0, dtype=int)
+        if thumbnails:
+            self.images_, self.shown_, extents = draw_thumbnails(
+                ax, Z, images, n_images, image_size, boxes, image_kwargs
+            )
+            codes = None if codes is None else codes[self.shown_]
+            self.frames_ = draw_frames(
+                ax, extents, codes, names, self.scatters_, frame_kwargs
+            )
+        return self
+
+    def to_html(self, path, *, title=None, width=800, height=650):
+        """Write the map as one page to pan, zoom and point at.
+
+        The page holds all that it needs and opens without a network. Pointing at a
+        sample shows its picture and its label; a click on a class in the legend
+        hides the class. Needs Bokeh: `pip install "skae[html]"`.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write.
+
+        title : str, default=None
+            Title of the page and the map; that of the browser's tab only if None.
+
+        width : int, default=800
+            Width in pixels.
+
+        height : int, default=650
+            Height in pixels.
+
+        Returns
+        -------
+        path : pathlib.Path
+            The file written.
+
+        Raises
+        ------
+        ImportError
+            If Bokeh is not installed.
+
+        ValueError
+            If the embedding has not two columns, or shapes do not agree.
+        """
+        from skae.plotting._html import write_page
+
+        Z, codes, names, images = self._checked()
+        if Z.shape[1] != 2:
+            raise ValueError(
+                "Expected an embedding of two columns for a page. Received "
+                f"{Z.shape[1]}. Give two of them, such as embedding[:, :2]."
+            )
+        return write_page(
+            path, Z, codes, names, images, self.name, title, (width, height)
+        )
+
+    @classmethod
+    def from_embedding(
+        cls,
+        embedding,
+        *,
+        labels=None,
+        images=None,
+        image_shape="auto",
+        class_names=None,
+        name="Dimension",
+        ax=None,
+        **plot_kwargs,
+    ):
+        """Draw a map from points in two or three dimensions.
+
+        Parameters
+        ----------
+        embedding : array-like of shape (n_samples, 2) or (n_samples, 3)
+            Where the samples lie.
+
+        labels : array-like of shape (n_samples,), default=None
+            Labels to colour by, see :class:`~skae.plotting.EmbeddingDisplay`.
+
+        images : array-like of shape (n_images, n_features), (n_images, h, w) or \
+                (n_images, h, w, c), default=None
+            Pictures of the first `n_images` samples, which may be all of them.
+
+        image_shape : tuple of int, "auto" or None, default="auto"
+            Shape (h, w) or (h, w, c) of flat pictures. "auto" takes them for
+            squares.
+
+        class_names : list of str or dict, default=None
+            Names of the sorted classes, or a name for each label.
+
+        name : str, default="Dimension"
+            What the axes of the map are called.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. By default a new figure is made.
+
+        **plot_kwargs : dict
+            Keywords of :func:`~skae.plotting.EmbeddingDisplay.plot`.
+
+        Returns
+        -------
+        display : :class:`~skae.plotting.EmbeddingDisplay`
+            The display, with its artists.
+
+        Raises
+        ------
+        ValueError
+            If the shapes of embedding, labels, images and axes do not agree.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn.decomposition import PCA
+        >>> from skae.plotting import EmbeddingDisplay
+        >>> X, y = load_digits(return_X_y=True)
+        >>> Z = PCA(2).fit_transform(X)
+        >>> display = EmbeddingDisplay.from_embedding(
+        ...     Z, labels=y, images=X, n_images=50
+        ... )
+        >>> len(display.images_)
+        50
+        """
+        display = cls(
+            embedding,
+            labels=labels,
+            images=images,
+            image_shape=image_shape,
+            class_names=class_names,
+            name=name,
+        )
+        return display.plot(ax=ax, **plot_kwargs)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        *,
+        labels=None,
+        reducer=None,
+        images=None,
+        image_shape="auto",
+        class_names=None,
+        ax=None,
+        **plot_kwargs,
+    ):
+        """Draw a map of the latent vectors of a fitted transformer.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            Fitted transformer or Pipeline. Of a Pipeline that ends in a clusterer
+            the steps before it are used.
+
+        X : array-like of shape (n_samples, ...)
+            Samples, as the estimator takes them.
+
+        labels : array-like of shape (n_samples,), default=None
+            Labels to colour by, see :class:`~skae.plotting.EmbeddingDisplay`.
+
+        reducer : estimator instance, default=None
+            What brings latent vectors to two or three columns, such as `TSNE()`;
+            a clone of it is fitted. By default latent vectors of two or three
+            columns stay as they are and longer ones go through `PCA(2)`.
+
+        images : array-like of shape (n_images, n_features), (n_images, h, w) or \
+                (n_images, h, w, c), default=None
+            Pictures of the first `n_images` samples; often X itself.
+
+        image_shape : tuple of int, "auto" or None, default="auto"
+            Shape (h, w) or (h, w, c) of flat pictures. "auto" takes them for
+            squares.
+
+        class_names : list of str or dict, default=None
+            Names of the sorted classes, or a name for each label.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. By default a new figure is made.
+
+        **plot_kwargs : dict
+            Keywords of :func:`~skae.plotting.EmbeddingDisplay.plot`.
+
+        Returns
+        -------
+        display : :class:`~skae.plotting.EmbeddingDisplay`
+            The display, with its artists.
+
+        Raises
+        ------
+        ValueError
+            If the shapes of embedding, labels, images and axes do not agree.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn.decomposition import PCA
+        >>> from skae.plotting import EmbeddingDisplay
+        >>> X, y = load_digits(return_X_y=True)
+        >>> display = EmbeddingDisplay.from_estimator(PCA(8).fit(X), X, labels=y)
+        >>> display.embedding.shape
+        (1797, 2)
+        """
+        if is_clusterer(estimator) and hasattr(estimator, "steps"):
+            estimator = estimator[:-1]
+        latents = as_array(estimator.transform(X))
+        name = "Latent"
+        if reducer is None and latents.shape[1] not in (2, 3):
+            reducer = PCA(n_components=min(2, latents.shape[1]))
+        if reducer is not None:
+            latents = as_array(clone(reducer).fit_transform(latents))
+            name = type(reducer).__name__.replace("TSNE", "t-SNE")
+        return cls.from_embedding(
+            latents,
+            labels=labels,
+            images=images,
+            image_shape=image_shape,
+            class_names=class_names,
+            name=name,
+            ax=ax,
+            **plot_kwargs,
+        )
+
+    def _checked(self):
+        """Return points, codes, class names and pictures, or say what is amiss."""
+        Z = as_array(self.embedding)
+        if Z.ndim != 2 or Z.shape[1] not in (2, 3) or len(Z) == 0:
+            raise ValueError(
+                "Expected an embedding of two or three columns. Received shape "
+                f"{Z.shape}. Reduce it first, such as by TSNE().fit_transform, or "
+                "use EmbeddingDisplay.from_estimator with a `reducer`."
+            )
+        if not np.isfinite(Z).all():
+            raise ValueError(
+                "Expected an embedding of finite numbers. Received NaN or infinity. "
+                "Leave out those rows; an embedding that diverged needs a lower "
+                "learning rate."
+            )
+        codes, names = None, None
+        if self.labels is not None:
+            codes, names = encode_labels(self.labels, len(Z), self.class_names)
+        if self.images is None:
+            return Z, codes, names, None
+        images = need_images(self.images, self.image_shape)
+        if len(images) > len(Z):
+            raise ValueError(
+                f"Expected at most {len(Z)} images, those of the first samples of "
+                f"the embedding. Received {len(images)}. Give the images of the "
+                "same rows, in the same order."
+            )
+        if Z.shape[1] == 3:
+            raise ValueError(
+                "Expected an embedding of two columns to draw images on. Received "
+                "three. Leave `images` out, or give two columns, such as "
+                "embedding[:, :2]."
+            )
+        return Z, codes, names, images
+
+    def _axes(self, ax, Z):
+        """Return `ax`, or new axes with as many dimensions as the embedding."""
+        if Z.shape[1] == 2:
+            ax = one_axes(ax)
+        elif ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.figure(layout="constrained").add_subplot(projection="3d")
+        if (ax.name == "3d") != (Z.shape[1] == 3):
+            raise ValueError(
+                f"Expected axes for {Z.shape[1]} columns. Received axes with "
+                f"projection={ax.name!r}. Make them by plt.subplots(), and for three "
+                'columns by plt.subplots(subplot_kw={"projection": "3d"}).'
+            )
+        return ax
+
+
+def _settle_layout(ax):
+    """Give the axes the place and limits that they will have when drawn."""
+    engine = ax.figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(ax.get_figure(root=True))
+    ax.apply_aspect()

@@ -1,0 +1,158 @@
+"""Rows seen as pictures: their shape, the range of their values, their drawing."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+from math import isqrt, prod
+
+import numpy as np
+from scipy.sparse import issparse
+
+from skae.plotting._drawing import on_dark_page
+
+# Below 8 x 8 a number of columns that happens to be a square is more often a
+# table than a picture.
+_SMALLEST_SIDE = 8
+
+
+def as_array(X):
+    """Return tables, lists, tensors and sparse matrices as one NumPy array."""
+    return X.toarray() if issparse(X) else np.asarray(X)
+
+
+def as_images(X, image_shape="auto"):
+    """Return X as pictures (n, h, w) or (n, h, w, c), or None for tabular rows."""
+    X = as_array(X)
+    if X.ndim == 2:
+        image_shape = _flat_image_shape(X.shape[1], image_shape)
+        if image_shape is None:
+            return None
+        X = X.reshape(len(X), *image_shape)
+    if X.ndim == 4 and X.shape[-1] == 1:
+        X = X[..., 0]
+    if X.ndim == 3 or (X.ndim == 4 and X.shape[-1] in (3, 4)):
+        return X
+    raise ValueError(
+        "Expected rows (n, p), grey pictures (n, h, w) or colour pictures "
+        f"(n, h, w, 3). Received an array of shape {X.shape}. Put the samples on "
+        "the first axis and the colours on the last."
+    )
+
+
+def _flat_image_shape(n_features, image_shape):
+    if image_shape is None:
+        return None
+    if isinstance(image_shape, str) and image_shape == "auto":
+        side = isqrt(n_features)
+        square = side * side == n_features and side >= _SMALLEST_SIDE
+        return (side, side) if square else None
+    if len(image_shape) in (2, 3) and prod(image_shape) == n_features:
+        return tuple(image_shape)
+    raise ValueError(
+        f"Expected an image_shape (h, w) or (h, w, c) of {n_features} values, one "
+        f"for each column. Received image_shape={tuple(image_shape)}, which has "
+        f"{prod(image_shape)}. Give the shape that the rows were flattened from, or "
+        "image_shape=None to draw them as a table."
+    )
+
+
+def need_images(X, image_shape="auto"):
+    """Return X as pictures, or say how to make them some."""
+    images = as_images(X, image_shape)
+    if images is None:
+        raise ValueError(
+            f"Expected pictures. Received rows of {np.shape(X)[1]} columns that "
+            f"are none by image_shape={image_shape!r}. Give the shape that they "
+            "were flattened from, such as image_shape=(28, 28)."
+        )
+    return images
+
+
+def value_range(images):
+    """Return the values drawn darkest and brightest, the same for all `images`."""
+    low, high = float(np.nanmin(images)), float(np.nanmax(images))
+    if images.ndim == 4:
+        # Colours have agreed ranges, and stretching them would change the hue.
+        if low >= 0 and high <= 1:
+            return 0.0, 1.0
+        if low >= 0 and high <= 255:
+            return 0.0, 255.0
+    return low, high if high > low else low + 1.0
+
+
+def image_defaults(images, ax):
+    """Return what `imshow` is given for `images` unless the user says otherwise."""
+    defaults = {"interpolation": "nearest"}
+    if images.ndim == 3:
+        low, high = value_range(images)
+        border = np.concatenate(
+            [images[:, [0, -1], :].ravel(), images[:, :, [0, -1]].ravel()]
+        )
+        # Ink on an empty ground takes the ground of the page; a photograph would
+        # turn into its negative.
+        is_ink = np.nanmedian(border) <= low + 0.1 * (high - low)
+        cmap = "gray_r" if is_ink and not on_dark_page(ax) else "gray"
+        defaults.update(cmap=cmap, vmin=low, vmax=high)
+    return defaults
+
+
+def drawable(image, limits):
+    """Return one picture as `imshow` wants it: colours lie in [0, 1]."""
+    if image.ndim == 2:
+        return image
+    low, high = limits
+    return np.clip((image - low) / (high - low), 0, 1)
+
+
+def image_grid(ax, grid, image_kwargs, *, gap=0.08, offsets=None):
+    """Draw pictures side by side in one axes, one unit wide and high each.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Where to draw.
+
+    grid : list of list of ndarray or None
+        Rows, the first on top, of pictures; None leaves a place empty.
+
+    image_kwargs : dict or None
+        Keywords of `imshow`.
+
+    gap : float, default=0.08
+        The empty part of each place.
+
+    offsets : list of float, default=None
+        Where the centre of each column lies, counted from 0 by default.
+
+    Returns
+    -------
+    artists : ndarray of shape (n_rows, n_cols) of AxesImage or None
+        The pictures drawn.
+    """
+    n_cols = max(len(row) for row in grid)
+    offsets = range(n_cols) if offsets is None else offsets
+    every = np.stack([image for row in grid for image in row if image is not None])
+    limits = value_range(every)
+    kwargs = {**image_defaults(every, ax), **(image_kwargs or {})}
+    height, width = every.shape[1:3]
+    half_width = (1 - gap) / 2 * width / max(height, width)
+    half_height = (1 - gap) / 2 * height / max(height, width)
+    artists = np.full((len(grid), n_cols), None, dtype=object)
+    for i, row in enumerate(grid):
+        for j, image in enumerate(row):
+            if image is not None:
+                x = offsets[j]
+                extent = (
+                    x - half_width,
+                    x + half_width,
+                    i + half_height,
+                    i - half_height,
+                )
+                artists[i, j] = ax.imshow(
+                    drawable(image, limits), **{"extent": extent, **kwargs}
+                )
+    ax.set(xlim=(offsets[0] - 0.5, offsets[-1] + 0.5), ylim=(len(grid) - 0.5, -0.5))
+    ax.set_aspect("equal")
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return artists

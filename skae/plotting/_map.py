@@ -1,0 +1,234 @@
+"""The parts of a map of points: dots, key, names, thumbnails and their frames."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import numpy as np
+
+from skae.plotting._drawing import merge_kwargs
+from skae.plotting._images import drawable, image_defaults, value_range
+from skae.plotting._labels import COLORS, UNLABELLED_COLOR, class_color, class_marker
+from skae.plotting._placement import medoids, spread_texts, thin
+
+# Vector graphics of more points than this take longer to open than to draw.
+_RASTERIZED_FROM = 1_000
+
+
+def frame_points(ax, Z, name, margin):
+    """Set limits, scale and axis labels for the points Z."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = Z.min(axis=0), Z.max(axis=0)
+    span = np.where(high > low, high - low, 1.0)
+    # One scale for both axes makes distances comparable, but would squeeze a map
+    # with one much longer side into a line.
+    if Z.shape[1] == 2 and span.max() <= 5 * span.min():
+        siblings = ax.get_shared_x_axes().get_siblings(ax)
+        ax.set_aspect("equal", adjustable="box" if siblings[1:] else "datalim")
+    sides = "xyz"[: Z.shape[1]]
+    for i, side in enumerate(sides):
+        limits = low[i] - margin * span[i], high[i] + margin * span[i]
+        # auto=None keeps autoscaling on: matplotlib logs a line at each drawing when
+        # fixed limits give way to a fixed aspect.
+        getattr(ax, f"set_{side}lim")(limits, auto=None)
+        getattr(ax, f"set_{side}label")(f"{name} {i + 1}")
+        getattr(ax, f"{side}axis").set_major_locator(
+            MaxNLocator(5, steps=[1, 2, 5, 10])
+        )
+
+
+def draw_points(ax, Z, codes, names, scatter_kwargs):
+    """Draw the points; return the labelled artists and that of the unlabelled."""
+    from matplotlib.collections import PathCollection
+    from matplotlib.colors import ListedColormap
+
+    n_points = len(Z)
+    box = ax.get_window_extent()
+    area = box.width * box.height * (72 / ax.figure.dpi) ** 2
+    defaults = {
+        # Together the dots would cover a third of the axes.
+        "s": float(np.clip(area / 3 / n_points, 0.6, 30)),
+        "alpha": float(np.clip(1.5 - 0.2 * np.log10(n_points), 0.3, 0.9)),
+        "linewidth": 0,
+        "rasterized": n_points > _RASTERIZED_FROM,
+    }
+    kwargs = merge_kwargs(defaults, scatter_kwargs, PathCollection)
+    own_color = {"c", "color", "facecolor"} & set(kwargs)
+    if codes is None:
+        coloring = {} if own_color else {"color": COLORS[0]}
+        return [ax.scatter(*Z.T, **coloring, **kwargs)], None
+
+    known = codes >= 0 if names is not None else ~np.isnan(codes)
+    unlabelled = None
+    if not known.all():
+        ground = {**kwargs, "color": UNLABELLED_COLOR, "zorder": 0.9}
+        for word in ("c", "facecolor", "cmap", "norm", "vmin", "vmax", "marker"):
+            ground.pop(word, None)
+        unlabelled = ax.scatter(*Z[~known].T, **ground)
+    if own_color or not known.any():
+        points = [ax.scatter(*Z[known].T, **kwargs)] if known.any() else []
+        return points, unlabelled
+    if names is None:
+        kwargs = {"cmap": "viridis", **kwargs}
+        return [ax.scatter(*Z[known].T, c=codes[known], **kwargs)], unlabelled
+
+    points = []
+    for start in range(0, len(names), len(COLORS)):
+        rows = (codes >= start) & (codes < start + len(COLORS))
+        coloring = {
+            "c": codes[rows] % len(COLORS),
+            "cmap": ListedColormap(COLORS),
+            "vmin": -0.5,
+            "vmax": len(COLORS) - 0.5,
+            "marker": class_marker(start),
+        }
+        points.append(ax.scatter(*Z[rows].T, **{**coloring, **kwargs}))
+    return points, unlabelled
+
+
+def draw_key(key, axes, points, codes, names, key_kwargs):
+    """Draw what tells which colour is which label, beside the last of `axes`."""
+    if key is None or codes is None or not points or points[0].get_array() is None:
+        return None
+    if key == "auto":
+        many = names is not None and len(names) > len(COLORS)
+        key = "legend" if many else "colorbar"
+    if names is None:
+        solid = points[0]
+        bar = axes[-1].figure.colorbar(solid, ax=axes, **(key_kwargs or {}))
+        bar.solids.set_alpha(1)
+        return bar
+    draw = _colorbar if key == "colorbar" else _legend
+    return draw(axes, names, bool(np.any(codes < 0)), points, key_kwargs or {})
+
+
+def _colorbar(axes, names, some_unlabelled, points, key_kwargs):
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    colors = [points[0].cmap(i % len(COLORS)) for i in range(len(names))]
+    first = 0
+    if some_unlabelled:
+        names, colors, first = ["unlabelled", *names], [UNLABELLED_COLOR, *colors], -1
+    ticks = np.arange(first, first + len(names))
+    norm = BoundaryNorm(np.append(ticks - 0.5, ticks[-1] + 0.5), len(names))
+    bar = axes[-1].figure.colorbar(
+        ScalarMappable(norm, ListedColormap(colors)), ax=axes, **key_kwargs
+    )
+    # Without this the ticks of a discrete bar sit between the colours.
+    bar.set_ticks(ticks, labels=names)
+    bar.ax.minorticks_off()
+    bar.ax.tick_params(length=0)
+    if bar.orientation == "vertical":
+        room = bar.ax.get_window_extent().height * 72 / bar.ax.figure.dpi / len(names)
+        size = bar.ax.yaxis.get_ticklabels()[0].get_fontsize()
+        bar.ax.tick_params(labelsize=min(size, max(4.0, 0.8 * room)))
+    return bar
+
+
+def _legend(axes, names, some_unlabelled, points, key_kwargs):
+    from matplotlib.lines import Line2D
+
+    ax = axes[-1]
+    dot = {"linestyle": "", "markersize": 5}
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=points[0].cmap(code % len(COLORS)),
+            marker=class_marker(code),
+            label=name,
+            **dot,
+        )
+        for code, name in enumerate(names)
+    ]
+    if some_unlabelled:
+        handles.append(
+            Line2D(
+                [], [], color=UNLABELLED_COLOR, marker="o", label="unlabelled", **dot
+            )
+        )
+    rows = max(1, int(ax.get_window_extent().height * 72 / ax.figure.dpi / 12))
+    defaults = {
+        "fontsize": "small",
+        "ncols": -(-len(handles) // rows),
+        "handletextpad": 0.1,
+        "columnspacing": 0.8,
+        "borderaxespad": 0.0,
+    }
+    # Only a layout engine makes room outside the axes.
+    if ax.figure.get_layout_engine() is None:
+        defaults["loc"] = "upper right"
+    else:
+        defaults.update(loc="upper left", bbox_to_anchor=(1.02, 1))
+    return ax.legend(handles=handles, **{**defaults, **key_kwargs})
+
+
+def draw_names(ax, Z, codes, names, text_kwargs):
+    """Write class names at the medoids; return the texts and their boxes."""
+    from matplotlib.patheffects import withStroke
+    from matplotlib.text import Text
+
+    defaults = {
+        "horizontalalignment": "center",
+        "verticalalignment": "center",
+        "fontsize": "medium" if len(names) <= 12 else "small",
+        "fontweight": "bold",
+        "zorder": 5,
+        # The page's own colour around the letters keeps them legible on any dots.
+        "path_effects": [withStroke(linewidth=2.5, foreground=ax.get_facecolor())],
+    }
+    kwargs = merge_kwargs(defaults, text_kwargs, Text)
+    rows = medoids(Z, codes, len(names))
+    by_size = np.argsort(-np.bincount(codes[codes >= 0], minlength=len(names)))
+    texts = {code: ax.text(*Z[rows[code]], names[code], **kwargs) for code in by_size}
+    boxes = spread_texts(ax, list(texts.values()))
+    return [texts[code] for code in range(len(names))], boxes
+
+
+def draw_thumbnails(ax, Z, images, n_images, image_size, boxes, image_kwargs):
+    """Draw pictures at their points; return them, their rows and their extents."""
+    rows, size = thin(Z[: len(images)], n_images, image_size, ax, boxes)
+    limits = value_range(images)
+    kwargs = {**image_defaults(images, ax), "zorder": 3, "aspect": ax.get_aspect()}
+    height, width = images.shape[1:3]
+    half = size / 2 * np.array([width, height]) / max(height, width)
+    to_data = ax.transData.inverted()
+    artists, extents = [], []
+    # With autoscaling on, each picture would set the limits to its own.
+    scaling = ax.get_autoscalex_on(), ax.get_autoscaley_on()
+    ax.autoscale(False)
+    for row, centre in zip(rows, ax.transData.transform(Z[rows]), strict=True):
+        (left, bottom), (right, top) = to_data.transform([centre - half, centre + half])
+        extents.append((left, right, bottom, top))
+        artists.append(
+            ax.imshow(
+                drawable(images[row], limits),
+                **{**kwargs, "extent": extents[-1], **(image_kwargs or {})},
+            )
+        )
+    ax.set_autoscalex_on(scaling[0])
+    ax.set_autoscaley_on(scaling[1])
+    return artists, rows, extents
+
+
+def draw_frames(ax, extents, codes, names, points, frame_kwargs):
+    """Draw frames around the thumbnails in the colours of their labels."""
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
+
+    if codes is None:
+        edges = "0.5"
+    elif names is None:
+        edges = points[0].to_rgba(codes, alpha=1) if points else UNLABELLED_COLOR
+    else:
+        edges = [UNLABELLED_COLOR if c < 0 else class_color(c) for c in codes]
+    patches = [
+        Rectangle((left, bottom), right - left, top - bottom)
+        for left, right, bottom, top in extents
+    ]
+    defaults = {"facecolor": "none", "edgecolor": edges, "linewidth": 0.8, "zorder": 4}
+    frames = PatchCollection(
+        patches, **merge_kwargs(defaults, frame_kwargs, PatchCollection)
+    )
+    return ax.add_collection(frames, autolim=False)

@@ -1,0 +1,163 @@
+"""Where names and thumbnails go on a map of points, so that none hides another."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import numpy as np
+
+# Enough members to find a medoid by; all pairs of more would take seconds.
+_MEDOID_MEMBERS = 400
+# Thumbnails are looked for among this many points.
+_CANDIDATES = 8_000
+# Widths of thumbnails: the smallest in points, the largest as a part of the axes.
+_SMALLEST_THUMBNAIL = 8
+_LARGEST_THUMBNAIL = 0.11
+
+
+def medoids(points, codes, n_classes):
+    """Return for each class its member with the least distance to the others.
+
+    Unlike a mean, a medoid lies on its class even when that is a ring or in two
+    parts.
+    """
+    rows = np.empty(n_classes, dtype=int)
+    for code in range(n_classes):
+        members = np.flatnonzero(codes == code)
+        members = members[:: max(1, len(members) // _MEDOID_MEMBERS)]
+        offsets = points[members, None] - points[None, members]
+        rows[code] = members[np.linalg.norm(offsets, axis=-1).sum(axis=1).argmin()]
+    return rows
+
+
+def spread_texts(ax, texts):
+    """Move texts, most important first, until none covers another; return boxes.
+
+    Those that find no room are hidden, the least important first. The boxes,
+    (n, 4) in pixels as left, bottom, right, top, are those of the visible ones.
+    """
+    if not texts:
+        return np.empty((0, 4))
+    renderer = ax.figure.canvas.get_renderer()
+    boxes = np.array([text.get_window_extent(renderer).extents for text in texts])
+    start = boxes[:, :2].copy()
+    frame = ax.get_window_extent(renderer).extents
+    for _ in range(200):
+        moved = _push_apart(boxes)
+        _keep_inside(boxes, frame)
+        if not moved:
+            break
+
+    to_data = ax.transData.inverted()
+    shown = []
+    for i, text in enumerate(texts):
+        if any(_overlap(boxes[i], boxes[j]) for j in shown):
+            text.set_visible(False)
+            continue
+        shown.append(i)
+        position = ax.transData.transform(text.get_position())
+        text.set_position(to_data.transform(position + boxes[i, :2] - start[i]))
+    return boxes[shown]
+
+
+def _overlap(a, b):
+    return min(a[2], b[2]) > max(a[0], b[0]) and min(a[3], b[3]) > max(a[1], b[1])
+
+
+def _push_apart(boxes):
+    """Move each overlapping pair half its overlap apart, along the shorter way."""
+    moved = False
+    for i in range(len(boxes)):
+        for j in range(i):
+            if not _overlap(boxes[i], boxes[j]):
+                continue
+            moved = True
+            depth = np.minimum(boxes[i, 2:], boxes[j, 2:]) - np.maximum(
+                boxes[i, :2], boxes[j, :2]
+            )
+            side = int(depth.argmin())
+            middles = boxes[[i, j], side] + boxes[[i, j], side + 2]
+            sign = 1 if middles[0] >= middles[1] else -1
+            # A little more than half, or rounding keeps them touching.
+            step = sign * (depth[side] / 2 + 0.5)
+            boxes[i, [side, side + 2]] += step
+            boxes[j, [side, side + 2]] -= step
+    return moved
+
+
+def _keep_inside(boxes, frame):
+    low = np.maximum(frame[:2] - boxes[:, :2], 0)
+    high = np.minimum(frame[2:] - boxes[:, 2:], 0)
+    boxes += np.tile(np.where(low > 0, low, high), 2)
+
+
+def thin(points, n_images, image_size, ax, obstacles):
+    """Choose which pictures to draw, and how large, so that none hides another.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_points, 2)
+        Where the pictures would go, in data coordinates.
+
+    n_images : int
+        The most pictures to draw.
+
+    image_size : float or "auto"
+        Longer side of a picture in points. "auto" is the largest size at which
+        `n_images` fit, or, of fewer pictures than thrice that, a third of them.
+
+    ax : matplotlib Axes
+        Where the pictures go.
+
+    obstacles : ndarray of shape (n_obstacles, 4)
+        Boxes to keep free, in pixels.
+
+    Returns
+    -------
+    chosen : ndarray of int
+        Rows of `points`.
+
+    size : float
+        Longer side in pixels.
+    """
+    # The first rows of sorted data would all be of one class. A fixed shuffle
+    # draws the same picture each time.
+    order = np.random.default_rng(0).permutation(len(points))[:_CANDIDATES]
+    pixels = ax.transData.transform(points)[order]
+    per_point = ax.figure.dpi / 72
+    if image_size != "auto":
+        size = image_size * per_point
+        return order[_accept(pixels, size, obstacles)[:n_images]], size
+
+    small = _SMALLEST_THUMBNAIL * per_point
+    frame = ax.get_window_extent()
+    large = max(small, _LARGEST_THUMBNAIL * min(frame.width, frame.height))
+    wanted = min(n_images, -(-len(order) // 3))
+    if len(_accept(pixels, large, obstacles)) >= wanted:
+        small = large
+    for _ in range(7):
+        middle = np.sqrt(small * large)
+        if len(_accept(pixels, middle, obstacles)) >= wanted:
+            small = middle
+        else:
+            large = middle
+    return order[_accept(pixels, small, obstacles)[:n_images]], small
+
+
+def _accept(pixels, size, obstacles):
+    """Return the rows that keep a picture's side from each other and obstacles."""
+    free = np.ones(len(pixels), dtype=bool)
+    for left, bottom, right, top in obstacles:
+        free &= ~_within(pixels, [left, bottom], [right, top], size / 2)
+    chosen = []
+    # A twentieth of the side stays empty between neighbours.
+    for row in range(len(pixels)):
+        if free[row]:
+            chosen.append(row)
+            free &= ~_within(pixels, pixels[row], pixels[row], 1.05 * size)
+    return np.array(chosen, dtype=int)
+
+
+def _within(pixels, low, high, margin):
+    above = pixels > np.subtract(low, margin)
+    below = pixels < np.add(high, margin)
+    return np.all(above & below, axis=1)
