@@ -1,0 +1,396 @@
+"""What a network is: which layers its encoder and its decoder have."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import math
+from numbers import Integral
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+
+__all__ = ["ConvNetwork", "DenseNetwork"]
+
+
+class DenseNetwork(BaseEstimator):
+    """A network of dense layers.
+
+    The encoder is a chain of dense layers that ends in `latent_dim` units, the
+    decoder a chain from there back to the number of features. Image-shaped
+    samples are flattened on the way in and given their shape on the way out.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : "auto" or array-like of int, default="auto"
+        The number of units of each hidden layer of the encoder, from the input
+        towards the latent layer. An empty tuple makes a single layer. "auto"
+        chooses by the number of features: see Notes.
+
+    decoder_layer_sizes : array-like of int or None, default=None
+        The number of units of each hidden layer of the decoder, from the latent
+        layer towards the output. None mirrors the encoder.
+
+    See Also
+    --------
+    ConvNetwork : A network of convolutions, for images and signals.
+    AutoencoderTransformer : The transformer that trains a network.
+
+    Notes
+    -----
+    With `hidden_layer_sizes="auto"` data of 256 features or more get layers of
+    256, 256 and 1000 units, a narrow funnel in front of one wide layer in the
+    manner of Hinton and Salakhutdinov [1]_ and of the autoencoder of DEC [2]_;
+    fewer features get two layers of `4 * n_features` units (at least 32, at
+    most 256).
+
+    A network is anything with the methods `build_encoder` and `build_decoder`.
+    A third method, `layer_sizes`, says that the network is nothing but a chain
+    of dense layers, which lets it run without TensorFlow. To write a network of
+    your own, see :class:`AutoencoderTransformer`.
+
+    References
+    ----------
+    .. [1] Hinton, G. E. and Salakhutdinov, R. R. (2006). "Reducing the
+       dimensionality of data with neural networks". Science 313, 504-507.
+    .. [2] Xie, J., Girshick, R. and Farhadi, A. (2016). "Unsupervised deep
+       embedding for clustering analysis". ICML.
+
+    Examples
+    --------
+    The encoder 64-32-16-2, and a decoder of one layer:
+
+    >>> from skae import DenseNetwork
+    >>> network = DenseNetwork(hidden_layer_sizes=(32, 16), decoder_layer_sizes=())
+    >>> network.layer_sizes(n_features=64, latent_dim=2)
+    ((32, 16, 2), (64,))
+    """
+
+    _parameter_constraints = {
+        "hidden_layer_sizes": ["array-like", StrOptions({"auto"})],
+        "decoder_layer_sizes": ["array-like", None],
+    }
+
+    def __init__(self, hidden_layer_sizes="auto", decoder_layer_sizes=None):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.decoder_layer_sizes = decoder_layer_sizes
+
+    def layer_sizes(self, n_features, latent_dim):
+        """Give the number of units of every layer.
+
+        Parameters
+        ----------
+        n_features : int
+            The number of features of a sample.
+
+        latent_dim : int
+            The size of a latent vector.
+
+        Returns
+        -------
+        encoder_sizes : tuple of int
+            The units of the encoder's layers; the last is `latent_dim`.
+
+        decoder_sizes : tuple of int
+            The units of the decoder's layers; the last is `n_features`.
+
+        Raises
+        ------
+        ValueError
+            If a layer size is not a positive integer.
+        """
+        self._validate_params()
+        if isinstance(self.hidden_layer_sizes, str):
+            hidden = _auto_layer_sizes(n_features)
+        else:
+            hidden = _sizes(self, "hidden_layer_sizes")
+        if self.decoder_layer_sizes is None:
+            mirrored = hidden[::-1]
+        else:
+            mirrored = _sizes(self, "decoder_layer_sizes")
+        return (*hidden, latent_dim), (*mirrored, n_features)
+
+    def build_encoder(self, inputs, *, latent_dim, activation, latent_activation):
+        """Connect the encoder's layers to an input.
+
+        Parameters
+        ----------
+        inputs : keras.KerasTensor of shape (None, *sample_shape)
+            Stands for a batch of samples.
+
+        latent_dim : int
+            The size of a latent vector.
+
+        activation : str or callable
+            The activation of the hidden layers.
+
+        latent_activation : str or callable
+            The activation of the latent layer.
+
+        Returns
+        -------
+        latents : keras.KerasTensor of shape (None, latent_dim)
+            The encoder's output.
+        """
+        import keras
+
+        x = inputs
+        if len(inputs.shape) > 2:
+            x = keras.layers.Flatten(name="flatten")(x)
+        sizes, _ = self.layer_sizes(x.shape[-1], latent_dim)
+        return _chain(x, "encoder", sizes, activation, latent_activation)
+
+    def build_decoder(self, latents, *, output_shape, activation, output_activation):
+        """Connect the decoder's layers to a latent vector.
+
+        Parameters
+        ----------
+        latents : keras.KerasTensor of shape (None, latent_dim)
+            Stands for a batch of latent vectors.
+
+        output_shape : tuple of int
+            The shape of a sample.
+
+        activation : str or callable
+            The activation of the hidden layers.
+
+        output_activation : str or callable
+            The activation of the last layer.
+
+        Returns
+        -------
+        outputs : keras.KerasTensor of shape (None, *output_shape)
+            The decoder's output.
+        """
+        import keras
+
+        _, sizes = self.layer_sizes(math.prod(output_shape), latents.shape[-1])
+        x = _chain(latents, "decoder", sizes, activation, output_activation)
+        if len(output_shape) > 1:
+            x = keras.layers.Reshape(output_shape, name="reshape")(x)
+        return x
+
+
+class ConvNetwork(BaseEstimator):
+    """A network of convolutions, for images and for signals.
+
+    The encoder is a stack of strided convolutions and a dense latent layer; the
+    decoder a dense layer and a stack of transposed convolutions. Sizes that the
+    strides do not divide are padded on the way in and cropped on the way out,
+    so that every image comes back in its own size.
+
+    Parameters
+    ----------
+    filters : array-like of int, default=(32, 64)
+        The number of filters of each convolution of the encoder. The decoder
+        mirrors them.
+
+    kernel_size : int, default=3
+        The width and height of every kernel, in pixels.
+
+    strides : int, default=2
+        By how much each convolution shrinks the image, and each transposed
+        convolution enlarges it.
+
+    image_shape : tuple of int or None, default=None
+        The shape, (height, width) or (height, width, channels), of the images
+        that flat samples hold row by row. None takes it from image-shaped
+        samples, else reads a square grey image from the number of features
+        (784 is 28 x 28), or else convolves along the features as along a
+        one-dimensional signal.
+
+    See Also
+    --------
+    DenseNetwork : A network of dense layers, for tables.
+    AutoencoderTransformer : The transformer that trains a network.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import AutoencoderTransformer, ConvNetwork
+    >>> images = load_digits().images / 16
+    >>> ae = AutoencoderTransformer(
+    ...     network=ConvNetwork(filters=(8, 16)), epochs=1, random_state=0
+    ... )
+    >>> ae.fit(images).inverse_transform(ae.transform(images[:3])).shape
+    (3, 8, 8)
+    """
+
+    _parameter_constraints = {
+        "filters": ["array-like"],
+        "kernel_size": [Interval(Integral, 1, None, closed="left")],
+        "strides": [Interval(Integral, 1, None, closed="left")],
+        "image_shape": ["array-like", None],
+    }
+
+    def __init__(self, filters=(32, 64), kernel_size=3, strides=2, image_shape=None):
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.image_shape = image_shape
+
+    def build_encoder(self, inputs, *, latent_dim, activation, latent_activation):
+        """Connect the encoder's layers to an input.
+
+        Parameters
+        ----------
+        inputs : keras.KerasTensor of shape (None, *sample_shape)
+            Stands for a batch of samples.
+
+        latent_dim : int
+            The size of a latent vector.
+
+        activation : str or callable
+            The activation of the hidden layers.
+
+        latent_activation : str or callable
+            The activation of the latent layer.
+
+        Returns
+        -------
+        latents : keras.KerasTensor of shape (None, latent_dim)
+            The encoder's output.
+        """
+        from keras import layers
+
+        filters, shape = self._layout(inputs.shape[1:])
+        conv = layers.Conv1D if len(shape) == 2 else layers.Conv2D
+        x = inputs
+        if tuple(inputs.shape[1:]) != shape:
+            x = layers.Reshape(shape, name="as_image")(x)
+        for i, n_filters in enumerate(filters):
+            x = conv(
+                n_filters,
+                self.kernel_size,
+                strides=self.strides,
+                padding="same",
+                activation=activation,
+                name=f"encoder_conv_{i}",
+            )(x)
+        x = layers.Flatten(name="flatten")(x)
+        return layers.Dense(latent_dim, activation=latent_activation, name="latent")(x)
+
+    def build_decoder(self, latents, *, output_shape, activation, output_activation):
+        """Connect the decoder's layers to a latent vector.
+
+        Parameters
+        ----------
+        latents : keras.KerasTensor of shape (None, latent_dim)
+            Stands for a batch of latent vectors.
+
+        output_shape : tuple of int
+            The shape of a sample.
+
+        activation : str or callable
+            The activation of the hidden layers.
+
+        output_activation : str or callable
+            The activation of the last layer.
+
+        Returns
+        -------
+        outputs : keras.KerasTensor of shape (None, *output_shape)
+            The decoder's output.
+        """
+        from keras import layers
+
+        filters, shape = self._layout(output_shape)
+        *size, channels = shape
+        deconv = layers.Conv1DTranspose if len(size) == 1 else layers.Conv2DTranspose
+        # "same" convolutions round up, so the decoder starts from ceil(size / s^n).
+        coarse = [math.ceil(s / self.strides ** len(filters)) for s in size]
+        x = layers.Dense(
+            math.prod(coarse) * filters[-1], activation=activation, name="decoder_dense"
+        )(latents)
+        x = layers.Reshape((*coarse, filters[-1]), name="as_feature_maps")(x)
+        outputs = [*filters[-2::-1], channels]
+        for i, n_filters in enumerate(outputs):
+            last = i == len(outputs) - 1
+            x = deconv(
+                n_filters,
+                self.kernel_size,
+                strides=self.strides,
+                padding="same",
+                activation=output_activation if last else activation,
+                name=f"decoder_conv_{i}",
+            )(x)
+        excess = [(0, have - want) for have, want in zip(x.shape[1:-1], size)]
+        if any(after for _, after in excess):
+            crop = layers.Cropping1D if len(size) == 1 else layers.Cropping2D
+            x = crop(excess[0] if len(size) == 1 else excess, name="crop")(x)
+        if tuple(output_shape) != shape:
+            x = layers.Reshape(output_shape, name="as_sample")(x)
+        return x
+
+    def _layout(self, sample_shape):
+        """Check the parameters; give the filters and the (*size, channels) shape."""
+        self._validate_params()
+        filters = _sizes(self, "filters")
+        if not filters:
+            raise ValueError(
+                "ConvNetwork needs at least one convolution: expected `filters` to "
+                "hold one positive integer or more, got an empty sequence. For a "
+                "network without convolutions use DenseNetwork."
+            )
+        return filters, self._image_shape(tuple(sample_shape))
+
+    def _image_shape(self, sample_shape):
+        n_features = math.prod(sample_shape)
+        given = self.image_shape
+        if given is not None:
+            given = _sizes(self, "image_shape")
+            if len(given) not in (2, 3) or math.prod(given) != n_features:
+                raise ValueError(
+                    "`image_shape` of ConvNetwork must be (height, width) or (height, "
+                    f"width, channels) and hold the {n_features} features of a sample; "
+                    f"got {self.image_shape!r}. Leave it None to take the shape from "
+                    "image-shaped samples."
+                )
+            if len(sample_shape) > 1 and with_channels(given) != with_channels(
+                sample_shape
+            ):
+                raise ValueError(
+                    f"ConvNetwork has image_shape={self.image_shape!r}, but the samples "
+                    f"are images of shape {sample_shape}. Leave `image_shape` None for "
+                    "image-shaped samples."
+                )
+            return with_channels(given)
+        if len(sample_shape) > 1:
+            return with_channels(sample_shape)
+        side = math.isqrt(n_features)
+        return (side, side, 1) if side**2 == n_features else (n_features, 1)
+
+
+def with_channels(shape):
+    """Give (height, width) its one channel; leave (height, width, channels)."""
+    return (*shape, 1) if len(shape) == 2 else tuple(shape)
+
+
+def _auto_layer_sizes(n_features):
+    if n_features >= 256:
+        return (256, 256, 1000)
+    return (min(max(4 * n_features, 32), 256),) * 2
+
+
+def _sizes(network, name):
+    """Read a parameter of positive integers, or say what is wrong with it."""
+    value = getattr(network, name)
+    sizes = tuple(value)
+    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        raise ValueError(
+            f"The {name!r} parameter of {type(network).__name__} must hold positive "
+            f"integers only. Got {value!r} instead."
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def _chain(x, prefix, sizes, activation, last_activation):
+    from keras import layers
+
+    for i, units in enumerate(sizes):
+        last = i == len(sizes) - 1
+        x = layers.Dense(
+            units,
+            activation=last_activation if last else activation,
+            name=f"{prefix}_dense_{i}",
+        )(x)
+    return x

@@ -1,0 +1,221 @@
+"""The epochs of a fit, and those who watch them.
+
+A watcher is a context manager with `epoch_begin(epoch, rates)`, which may change
+the learning rates of the epoch's steps, and `epoch_end(epoch, logs)`, which says
+whether to stop.
+"""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import copy
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+
+
+def run_epochs(
+    trainer: Any,
+    data: tuple,
+    rows: np.ndarray,
+    validation_rows: np.ndarray | None,
+    *,
+    epochs: int,
+    batch_size: int,
+    rates: Callable[[int, int], np.ndarray],
+    random_state: np.random.RandomState,
+    watchers: Sequence["Watcher"],
+) -> dict[str, list[float]]:
+    """Train for the epochs; give the losses by name, a value an epoch."""
+    history: dict[str, list[float]] = {"loss": []}
+    n_steps = -(-len(rows) // batch_size)
+    with ExitStack() as stack:
+        for watcher in watchers:
+            stack.enter_context(watcher)
+        for epoch in range(epochs):
+            epoch_rates = rates(epoch, n_steps)
+            for watcher in watchers:
+                epoch_rates = watcher.epoch_begin(epoch, epoch_rates)
+            order = rows[random_state.permutation(len(rows))]
+            sums = trainer.train(data, order, epoch_rates, batch_size, (0.0, 0.0))
+            logs = {"loss": sums[0] / sums[1]}
+            if validation_rows is not None:
+                sums = trainer.evaluate(data, validation_rows, batch_size)
+                logs["val_loss"] = sums[0] / sums[1]
+            _refuse_divergence(epoch, logs)
+            for name, value in logs.items():
+                history.setdefault(name, []).append(value)
+            # Every watcher hears of every epoch, also when another wants to stop.
+            if any([watcher.epoch_end(epoch, logs) for watcher in watchers]):
+                break
+        trainer.finish()
+    return history
+
+
+def _refuse_divergence(epoch: int, logs: dict[str, float]) -> None:
+    for name, value in logs.items():
+        if not np.isfinite(value):
+            raise ValueError(
+                f"Training diverged in epoch {epoch + 1}: {name} is {value}. The usual "
+                "causes are unscaled data and too high a learning rate. Scale the data "
+                "first, for example with MinMaxScaler or StandardScaler, or lower "
+                "`learning_rate`."
+            )
+
+
+class Watcher:
+    """Watches without a word."""
+
+    def __enter__(self) -> "Watcher":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        pass
+
+    def epoch_begin(self, epoch: int, rates: np.ndarray) -> np.ndarray:
+        return rates
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
+        return False
+
+
+class EarlyStopping(Watcher):
+    """Stops when the validation loss no longer falls; keeps the best weights."""
+
+    def __init__(self, trainer: Any, n_iter_no_change: int, tol: float):
+        self._trainer = trainer
+        self._patience = n_iter_no_change
+        self._tol = tol
+        self._best = self._target = np.inf
+        self._idle_epochs = 0
+        self.best_weights: list[np.ndarray] | None = None
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
+        loss = logs["val_loss"]
+        # A fall counts when it is a share `tol` of the best loss so far, whatever
+        # the scale of the data.
+        self._idle_epochs = 0 if loss < self._target else self._idle_epochs + 1
+        if loss < self._best:
+            self._best = loss
+            self._target = loss - self._tol * abs(loss)
+            self.best_weights = self._trainer.weights()
+        return self._idle_epochs >= self._patience
+
+
+class ProgressBar(Watcher):
+    """Shows the epochs done, the loss and the time left."""
+
+    def __init__(self, name: str, epochs: int):
+        self._name = name
+        self._epochs = epochs
+
+    def __enter__(self) -> "ProgressBar":
+        from tqdm.auto import tqdm
+
+        self._bar = tqdm(total=self._epochs, desc=self._name, unit="epoch")
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._bar.close()
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
+        self._bar.set_postfix({k: f"{v:.4g}" for k, v in logs.items()}, refresh=False)
+        self._bar.update()
+        return False
+
+
+class KerasCallbacks(Watcher):
+    """Calls Keras callbacks, with a Keras model that holds the current weights.
+
+    The callbacks are copied, so that a fit leaves the user's as they were: they
+    would keep the model, and open files, which no pickle can hold.
+    """
+
+    def __init__(
+        self, callbacks: Any, trainer: Any, model: Any, epochs: int, n_steps: int
+    ):
+        import keras
+
+        if not isinstance(callbacks, (list, tuple)):
+            callbacks = [callbacks]
+        for callback in callbacks:
+            if not isinstance(callback, keras.callbacks.Callback):
+                raise TypeError(
+                    "`callbacks` must hold instances of keras.callbacks.Callback, got "
+                    f"{callback!r}. Callbacks of scikit-learn are set by "
+                    "`set_callbacks`."
+                )
+        self.callbacks = [copy.copy(callback) for callback in callbacks]
+        self._list = keras.callbacks.CallbackList(
+            self.callbacks, model=model, epochs=epochs, steps=n_steps, verbose=0
+        )
+        self._trainer = trainer
+        self._model = model
+        self._logs: dict[str, float] | None = None
+        self._overruled = False
+
+    def __enter__(self) -> "KerasCallbacks":
+        self._model.stop_training = False
+        self._model.set_weights(self._trainer.weights())
+        self._list.on_train_begin()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        import keras
+
+        try:
+            self._list.on_train_end(self._logs)
+            self._adopt_weights()
+        finally:
+            for callback in self.callbacks:
+                keras.callbacks.Callback.set_model(callback, None)
+
+    def epoch_begin(self, epoch: int, rates: np.ndarray) -> np.ndarray:
+        optimizer = self._model.optimizer
+        expected = np.float32(rates[0])
+        if not self._overruled:
+            optimizer.learning_rate = float(expected)
+        self._list.on_epoch_begin(epoch)
+        rate = float(optimizer.learning_rate.numpy())
+        # Once a callback has set the rate, its word holds.
+        self._overruled = self._overruled or rate != float(expected)
+        return np.full_like(rates, rate) if self._overruled else rates
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
+        optimizer = self._model.optimizer
+        rate = float(optimizer.learning_rate.numpy())
+        self._logs = dict(logs)
+        self._model.set_weights(self._trainer.weights())
+        self._list.on_epoch_end(epoch, self._logs)
+        self._adopt_weights()
+        changed = rate != float(optimizer.learning_rate.numpy())
+        self._overruled = self._overruled or changed
+        return bool(self._model.stop_training)
+
+    def _adopt_weights(self) -> None:
+        """Take over weights that a callback has put into the model."""
+        mine, theirs = self._trainer.weights(), self._model.get_weights()
+        if not all(map(np.array_equal, mine, theirs)):
+            self._trainer.load_weights(theirs)
+
+
+class SklearnCallbacks(Watcher):
+    """Tells scikit-learn's callbacks (1.9 and later) of each epoch."""
+
+    def __init__(self, estimator: Any, context: Any, X: Any, attributes: Callable):
+        self._estimator = estimator
+        self._context = context
+        self._arguments = {"estimator": estimator, "X": X}
+        self._attributes = attributes
+
+    def epoch_begin(self, epoch: int, rates: np.ndarray) -> np.ndarray:
+        self._epoch = self._context.subcontext(task_name="epoch")
+        self._epoch.call_on_fit_task_begin(**self._arguments)
+        return rates
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
+        return self._epoch.call_on_fit_task_end(
+            **self._arguments, reconstruction_attributes=self._attributes
+        )
