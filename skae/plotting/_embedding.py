@@ -17,6 +17,7 @@ from skae.plotting._map import (
     draw_points,
     draw_thumbnails,
     frame_points,
+    settle_layout,
 )
 
 
@@ -204,7 +205,7 @@ class EmbeddingDisplay:
         # Thumbnails reach beyond their points.
         frame_points(ax, Z, self.name, margin=0.06 if thumbnails else 0.03)
         self.key_ = draw_key(key, [ax], self.scatters_, codes, names, key_kwargs)
-        _settle_layout(ax)
+        settle_layout(ax)
 
         self.texts_, boxes = [], np.empty((0, 4))
         if show_names and names and Z.shape[1] == 2:
@@ -483,11 +484,3 @@ class EmbeddingDisplay:
                 'columns by plt.subplots(subplot_kw={"projection": "3d"}).'
             )
         return ax
-
-
-def _settle_layout(ax):
-    """Give the axes the place and limits that they will have when drawn."""
-    engine = ax.figure.get_layout_engine()
-    if engine is not None:
-        engine.execute(ax.get_figure(root=True))
-    ax.apply_aspect()

@@ -232,3 +232,11 @@ def draw_frames(ax, extents, codes, names, points, frame_kwargs):
         patches, **merge_kwargs(defaults, frame_kwargs, PatchCollection)
     )
     return ax.add_collection(frames, autolim=False)
+
+
+def settle_layout(ax):
+    """Give the axes the place and limits that they will have when drawn."""
+    engine = ax.figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(ax.get_figure(root=True))
+    ax.apply_aspect()

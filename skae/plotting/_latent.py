@@ -1,0 +1,373 @@
+"""Pictures that the decoder makes of places in latent space."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+from itertools import pairwise
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skae.plotting._drawing import one_axes
+from skae.plotting._images import as_array, image_grid, need_images
+
+_KINDS = ("axes", "between", "plane", "random")
+
+
+class LatentDisplay:
+    """Decoded pictures of places in latent space.
+
+    It is recommended to use :func:`~skae.plotting.LatentDisplay.from_estimator` or
+    :func:`~skae.plotting.LatentDisplay.from_latents` to create a display. All
+    parameters are stored as attributes.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_rows, n_cols, h, w) or (n_rows, n_cols, h, w, c)
+        Pictures, the first row on top.
+
+    x_ticks : list of str, default=None
+        What stands under each column.
+
+    y_ticks : list of str, default=None
+        What stands before each row.
+
+    x_label : str, default=None
+        What the columns are.
+
+    y_label : str, default=None
+        What the rows are.
+
+    Attributes
+    ----------
+    images_ : ndarray of shape (n_rows, n_cols) of AxesImage
+        The pictures drawn.
+
+    ax_ : matplotlib Axes
+        Axes with the pictures.
+
+    figure_ : matplotlib Figure
+        Figure with the pictures.
+
+    See Also
+    --------
+    ReconstructionDisplay : What the decoder makes of samples.
+    EmbeddingDisplay : Where the samples lie.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae.plotting import LatentDisplay
+    >>> images = load_digits().images[:6].reshape(2, 3, 8, 8)
+    >>> display = LatentDisplay(images, x_label="Step").plot()
+    >>> display.images_.shape
+    (2, 3)
+    """
+
+    def __init__(
+        self, images, *, x_ticks=None, y_ticks=None, x_label=None, y_label=None
+    ):
+        self.images = images
+        self.x_ticks = x_ticks
+        self.y_ticks = y_ticks
+        self.x_label = x_label
+        self.y_label = y_label
+
+    def plot(self, ax=None, *, image_kwargs=None):
+        """Draw the pictures.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. By default a new figure is made.
+
+        image_kwargs : dict, default=None
+            Keywords of `Axes.imshow`.
+
+        Returns
+        -------
+        display : :class:`~skae.plotting.LatentDisplay`
+            The display, with its artists.
+
+        Raises
+        ------
+        ValueError
+            If `images` is no grid of pictures.
+        """
+        images = as_array(self.images)
+        if images.ndim not in (4, 5):
+            raise ValueError(
+                "Expected a grid of pictures (n_rows, n_cols, h, w) or (n_rows, "
+                f"n_cols, h, w, c). Received shape {images.shape}. Draw latent "
+                "vectors by LatentDisplay.from_latents, and pictures in one row as "
+                "images[None]."
+            )
+        n_rows, n_cols = images.shape[:2]
+        flat = need_images(images.reshape(-1, *images.shape[2:]))
+        images = flat.reshape(n_rows, n_cols, *flat.shape[1:])
+        side = min(0.9, 9 / max(n_rows, n_cols))
+        self.ax_ = one_axes(ax, (side * n_cols + 0.8, side * n_rows + 0.7))
+        self.figure_ = self.ax_.figure
+        self.images_ = image_grid(self.ax_, images, image_kwargs)
+        self.ax_.set(xlabel=self.x_label or "", ylabel=self.y_label or "")
+        self._set_ticks(self.ax_.xaxis, n_cols, self.x_ticks)
+        self._set_ticks(self.ax_.yaxis, n_rows, self.y_ticks)
+        return self
+
+    @classmethod
+    def from_estimator(cls, estimator, X, *, ax=None, image_kwargs=None, **kwargs):
+        """Draw places in the latent space of a fitted transformer.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            Fitted transformer or Pipeline with `inverse_transform`.
+
+        X : array-like of shape (n_samples, ...)
+            Samples, as the estimator takes them; their latent vectors tell where
+            in latent space to look.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. By default a new figure is made.
+
+        image_kwargs : dict, default=None
+            Keywords of `Axes.imshow`.
+
+        **kwargs : dict
+            Keywords of :func:`~skae.plotting.LatentDisplay.from_latents`, such as
+            `kind`.
+
+        Returns
+        -------
+        display : :class:`~skae.plotting.LatentDisplay`
+            The display, with its artists.
+
+        Raises
+        ------
+        ValueError
+            If the estimator cannot go back from latent vectors to samples, or these
+            are no pictures.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn.decomposition import PCA
+        >>> from skae.plotting import LatentDisplay
+        >>> X, _ = load_digits(return_X_y=True)
+        >>> display = LatentDisplay.from_estimator(PCA(2).fit(X), X, kind="plane")
+        >>> display.ax_.get_xlabel()
+        'Latent 0'
+        """
+        if not hasattr(estimator, "inverse_transform"):
+            raise ValueError(
+                "Expected a fitted transformer with inverse_transform. Received "
+                f"{type(estimator).__name__}. Give latent vectors and a function "
+                "that decodes them to LatentDisplay.from_latents."
+            )
+        return cls.from_latents(
+            estimator.transform(X),
+            estimator.inverse_transform,
+            ax=ax,
+            image_kwargs=image_kwargs,
+            **kwargs,
+        )
+
+    @classmethod
+    def from_latents(
+        cls,
+        Z,
+        decode,
+        *,
+        kind="axes",
+        latent_axes=None,
+        samples=(0, 1),
+        n_steps=9,
+        percentiles=(5, 95),
+        random_state=None,
+        image_shape="auto",
+        ax=None,
+        image_kwargs=None,
+    ):
+        """Draw places around given latent vectors.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, latent_dim)
+            Latent vectors, which tell where in latent space to look.
+
+        decode : callable
+            Makes samples of latent vectors, such as `inverse_transform`.
+
+        kind : {"axes", "between", "plane", "random"}, default="axes"
+            Which places are drawn:
+
+            - "axes": along each of `latent_axes`, the others at their mean;
+            - "between": from one of `samples` to the next, on a straight line;
+            - "plane": over two `latent_axes`, the others at their mean;
+            - "random": from the normal distribution with the mean and covariance
+              of Z.
+
+        latent_axes : list of int, default=None
+            Columns of Z. By default the five, or for "plane" two, of the greatest
+            variance.
+
+        samples : list of int, default=(0, 1)
+            Rows of Z for "between"; each further one makes a further row.
+
+        n_steps : int, default=9
+            Number of pictures in a row.
+
+        percentiles : tuple of float, default=(5, 95)
+            Range of "axes" and "plane", in percentiles of each column of Z.
+
+        random_state : int, RandomState instance or None, default=None
+            Which places "random" draws.
+
+        image_shape : tuple of int, "auto" or None, default="auto"
+            Shape (h, w) or (h, w, c) of decoded flat pictures. "auto" takes them
+            for squares.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. By default a new figure is made.
+
+        image_kwargs : dict, default=None
+            Keywords of `Axes.imshow`.
+
+        Returns
+        -------
+        display : :class:`~skae.plotting.LatentDisplay`
+            The display, with its artists.
+
+        Raises
+        ------
+        ValueError
+            If `kind`, `latent_axes` or `samples` do not fit Z, or the decoded
+            samples are no pictures.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn.decomposition import PCA
+        >>> from skae.plotting import LatentDisplay
+        >>> X, _ = load_digits(return_X_y=True)
+        >>> pca = PCA(16).fit(X)
+        >>> display = LatentDisplay.from_latents(
+        ...     pca.transform(X), pca.inverse_transform, kind="between", n_steps=5
+        ... )
+        >>> display.images_.shape
+        (1, 5)
+        """
+        Z = as_array(Z)
+        _check_places(Z, kind, latent_axes, samples)
+        if kind == "between":
+            places, labels = _between(Z, samples, n_steps)
+        elif kind == "random":
+            places, labels = _random(Z, n_steps, check_random_state(random_state))
+        else:
+            wanted = 2 if kind == "plane" else 5
+            if latent_axes is None:
+                latent_axes = np.argsort(-Z.var(axis=0), kind="stable")[:wanted]
+                latent_axes = np.sort(latent_axes)
+            places, labels = (_plane if kind == "plane" else _along)(
+                Z, latent_axes, n_steps, percentiles
+            )
+        n_rows, n_cols = places.shape[:2]
+        # A network that computes in float32 need not be asked for more.
+        decoded = decode(places.reshape(n_rows * n_cols, -1).astype(Z.dtype))
+        images = need_images(as_array(decoded), image_shape)
+        display = cls(images.reshape(n_rows, n_cols, *images.shape[1:]), **labels)
+        return display.plot(ax=ax, image_kwargs=image_kwargs)
+
+    @staticmethod
+    def _set_ticks(axis, n_places, labels):
+        axis.set_ticks([] if labels is None else range(n_places), labels=labels)
+        axis.set_tick_params(labelsize="small")
+
+
+def _check_places(Z, kind, latent_axes, samples):
+    """Say what is amiss with the places asked for."""
+    if kind not in _KINDS:
+        raise ValueError(f"Expected kind to be one of {_KINDS}. Received {kind!r}.")
+    if Z.ndim != 2 or len(Z) == 0:
+        raise ValueError(
+            "Expected latent vectors (n_samples, latent_dim). Received shape "
+            f"{Z.shape}. Flatten feature maps by Z.reshape(len(Z), -1), and undo it "
+            "in `decode`."
+        )
+    columns = [] if latent_axes is None else list(latent_axes)
+    if any(not 0 <= column < Z.shape[1] for column in columns):
+        raise ValueError(
+            f"Expected latent_axes among 0 to {Z.shape[1] - 1}. Received {columns}."
+        )
+    n_columns = Z.shape[1] if latent_axes is None else len(columns)
+    if kind == "plane" and (n_columns < 2 or len(columns) > 2):
+        raise ValueError(
+            "Expected two latent axes for kind='plane'. Received "
+            f"{min(n_columns, len(columns) or n_columns)}. Use kind='axes' instead."
+        )
+    rows = list(samples)
+    if kind == "between" and (
+        len(rows) < 2 or any(not -len(Z) <= row < len(Z) for row in rows)
+    ):
+        raise ValueError(
+            f"Expected at least two samples, rows of the {len(Z)} latent vectors. "
+            f"Received {rows}."
+        )
+
+
+def _steps(Z, column, n_steps, percentiles):
+    return np.linspace(*np.percentile(Z[:, column], percentiles), n_steps)
+
+
+def _along(Z, latent_axes, n_steps, percentiles):
+    places = np.tile(Z.mean(axis=0), (len(latent_axes), n_steps, 1))
+    for i, column in enumerate(latent_axes):
+        places[i, :, column] = _steps(Z, column, n_steps, percentiles)
+    low, high = percentiles
+    return places, {
+        "x_ticks": [f"{low:g} %", *[""] * (n_steps - 2), f"{high:g} %"][:n_steps],
+        "y_ticks": [str(column) for column in latent_axes],
+        "x_label": "Percentile of the latent axis",
+        "y_label": "Latent axis",
+    }
+
+
+def _plane(Z, latent_axes, n_steps, percentiles):
+    x_axis, y_axis = latent_axes
+    x_values = _steps(Z, x_axis, n_steps, percentiles)
+    # Rows are drawn downwards, values grow upwards.
+    y_values = _steps(Z, y_axis, n_steps, percentiles)[::-1]
+    places = np.tile(Z.mean(axis=0), (n_steps, n_steps, 1))
+    places[:, :, x_axis] = x_values
+    places[:, :, y_axis] = y_values[:, None]
+    every = max(1, n_steps // 5)
+    return places, {
+        "x_ticks": _sparse(x_values, every),
+        "y_ticks": _sparse(y_values, every),
+        "x_label": f"Latent {x_axis}",
+        "y_label": f"Latent {y_axis}",
+    }
+
+
+def _sparse(values, every):
+    return [f"{v:.3g}" if i % every == 0 else "" for i, v in enumerate(values)]
+
+
+def _between(Z, samples, n_steps):
+    shares = np.linspace(0, 1, n_steps)[:, None]
+    ends = Z[list(samples)]
+    pairs = pairwise(ends)
+    places = np.stack([(1 - shares) * start + shares * end for start, end in pairs])
+    names = pairwise(samples)
+    return places, {
+        "y_ticks": [f"{start} to {end}" for start, end in names],
+        "y_label": "Samples",
+    }
+
+
+def _random(Z, n_steps, random_state):
+    # Random mixtures of centred latent vectors have exactly their covariance, which
+    # need not be factorized for it.
+    weights = random_state.normal(size=(n_steps * n_steps, len(Z)))
+    places = Z.mean(axis=0) + weights @ (Z - Z.mean(axis=0)) / np.sqrt(len(Z))
+    return places.reshape(n_steps, n_steps, -1), {}

@@ -1,0 +1,280 @@
+"""Loss by epoch."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import numpy as np
+
+from skae.plotting._drawing import merge_kwargs, one_axes
+
+
+class LossCurveDisplay:
+    """Training and validation loss by epoch, of one fit or of several.
+
+    It is recommended to use
+    :func:`~skae.plotting.LossCurveDisplay.from_estimator` or
+    :func:`~skae.plotting.LossCurveDisplay.from_history` to create a display.
+    All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    histories : dict of str to dict
+        By the name of each fit its history: `{"loss": [...], "val_loss": [...]}`,
+        one value an epoch; "val_loss" may be missing or empty.
+
+    Attributes
+    ----------
+    lines_ : dict of str to dict of str to matplotlib Line2D
+        By the name of each fit the lines of "loss" and of "val_loss".
+
+    best_ : dict of str to matplotlib Line2D
+        The mark at the best epoch of each fit.
+
+    best_epochs_ : dict of str to int
+        The epoch, counted from 1, of the lowest validation loss, or of the lowest
+        loss where nothing was held out.
+
+    legend_ : matplotlib Legend or None
+        The legend, where there is more than one line.
+
+    ax_ : matplotlib Axes
+        Axes with the curves.
+
+    figure_ : matplotlib Figure
+        Figure with the curves.
+
+    See Also
+    --------
+    ReconstructionDisplay : What the loss means to the eye.
+
+    Examples
+    --------
+    >>> from skae.plotting import LossCurveDisplay
+    >>> history = {"loss": [0.9, 0.5, 0.4], "val_loss": [0.9, 0.6, 0.7]}
+    >>> display = LossCurveDisplay({"ELU": history}).plot()
+    >>> display.best_epochs_
+    {'ELU': 2}
+    """
+
+    def __init__(self, histories):
+        self.histories = histories
+
+    def plot(
+        self,
+        ax=None,
+        *,
+        log_scale=False,
+        line_kwargs=None,
+        val_line_kwargs=None,
+        best_kwargs=None,
+        legend_kwargs=None,
+    ):
+        """Draw the curves.
+
+        Each fit has a colour of its own; training is dashed and validation solid.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. By default a new figure is made.
+
+        log_scale : bool, default=False
+            Draw the loss on a logarithmic scale.
+
+        line_kwargs : dict, default=None
+            Keywords of `Axes.plot` for the training loss.
+
+        val_line_kwargs : dict, default=None
+            Keywords of `Axes.plot` for the validation loss.
+
+        best_kwargs : dict, default=None
+            Keywords of `Axes.plot` for the marks at the best epochs.
+
+        legend_kwargs : dict, default=None
+            Keywords of `Axes.legend`.
+
+        Returns
+        -------
+        display : :class:`~skae.plotting.LossCurveDisplay`
+            The display, with its artists.
+
+        Raises
+        ------
+        ValueError
+            If a history has no loss, or curves of different lengths.
+        """
+        histories = {
+            str(name): _checked(name, one) for name, one in self.histories.items()
+        }
+        self.ax_ = ax = one_axes(ax)
+        self.figure_ = ax.figure
+        self.lines_, self.best_, self.best_epochs_ = {}, {}, {}
+        for position, (name, curves) in enumerate(histories.items()):
+            color = f"C{position}"
+            lines = {}
+            for kind, user in (("loss", line_kwargs), ("val_loss", val_line_kwargs)):
+                if kind in curves:
+                    lines[kind] = self._draw_line(name, kind, curves, color, user)
+            self.lines_[name] = lines
+            self._mark_best(name, curves, lines, best_kwargs)
+        self._label_axes(log_scale)
+        n_lines = sum(map(len, self.lines_.values())) + len(self.best_)
+        self.legend_ = ax.legend(**(legend_kwargs or {})) if n_lines > 1 else None
+        return self
+
+    @classmethod
+    def from_estimator(cls, estimators, *, ax=None, **plot_kwargs):
+        """Draw the loss curves of fitted estimators.
+
+        Parameters
+        ----------
+        estimators : estimator instance or dict of str to estimator instance
+            Fitted estimators, by name where there are several. Each has `history_`
+            or `loss_curve_`, or is a Pipeline with such a step.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. By default a new figure is made.
+
+        **plot_kwargs : dict
+            Keywords of :func:`~skae.plotting.LossCurveDisplay.plot`.
+
+        Returns
+        -------
+        display : :class:`~skae.plotting.LossCurveDisplay`
+            The display, with its artists.
+
+        Raises
+        ------
+        ValueError
+            If an estimator keeps no losses.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn.neural_network import MLPRegressor
+        >>> from skae.plotting import LossCurveDisplay
+        >>> X, _ = load_digits(return_X_y=True)
+        >>> net = MLPRegressor([8], early_stopping=True, random_state=0).fit(X, X)
+        >>> display = LossCurveDisplay.from_estimator({"8 neurons": net})
+        >>> display.ax_.get_xlabel()
+        'Epoch'
+        """
+        if not isinstance(estimators, dict):
+            estimators = {type(estimators).__name__: estimators}
+        histories = {name: _history_of(one) for name, one in estimators.items()}
+        return cls(histories).plot(ax=ax, **plot_kwargs)
+
+    @classmethod
+    def from_history(cls, history, *, ax=None, **plot_kwargs):
+        """Draw loss curves from the losses themselves.
+
+        Parameters
+        ----------
+        history : dict or Keras History, or dict of str to those
+            `{"loss": [...], "val_loss": [...]}`, what `keras.Model.fit` returns, or
+            several of them by name.
+
+        ax : matplotlib Axes, default=None
+            Axes to draw on. By default a new figure is made.
+
+        **plot_kwargs : dict
+            Keywords of :func:`~skae.plotting.LossCurveDisplay.plot`.
+
+        Returns
+        -------
+        display : :class:`~skae.plotting.LossCurveDisplay`
+            The display, with its artists.
+
+        Raises
+        ------
+        ValueError
+            If a history has no loss, or curves of different lengths.
+
+        Examples
+        --------
+        >>> from skae.plotting import LossCurveDisplay
+        >>> display = LossCurveDisplay.from_history({"loss": [0.9, 0.5, 0.4]})
+        >>> display.best_epochs_
+        {'fit': 3}
+        """
+        if not isinstance(history, dict) or "loss" in history:
+            history = {"fit": history}
+        return cls(history).plot(ax=ax, **plot_kwargs)
+
+    def _draw_line(self, name, kind, curves, color, user):
+        from matplotlib.lines import Line2D
+
+        word = "training" if kind == "loss" else "validation"
+        defaults = {
+            "color": color,
+            "linestyle": "--" if kind == "loss" and "val_loss" in curves else "-",
+            "linewidth": 1.2 if kind == "loss" else 1.8,
+            "label": word if len(self.histories) == 1 else f"{name}, {word}",
+        }
+        values = curves[kind]
+        kwargs = merge_kwargs(defaults, user, Line2D)
+        return self.ax_.plot(np.arange(1, len(values) + 1), values, **kwargs)[0]
+
+    def _mark_best(self, name, curves, lines, best_kwargs):
+        from matplotlib.lines import Line2D
+
+        kind = "val_loss" if "val_loss" in curves else "loss"
+        values = curves[kind]
+        if not np.isfinite(values).any():
+            return
+        best = int(np.nanargmin(values))
+        self.best_epochs_[name] = best + 1
+        prefix = "" if len(self.histories) == 1 else f"{name}, "
+        defaults = {
+            "color": lines[kind].get_color(),
+            "marker": "o",
+            "linestyle": "",
+            "markersize": 8,
+            "markerfacecolor": self.ax_.get_facecolor(),
+            "markeredgewidth": 2,
+            "zorder": 3,
+            "label": f"{prefix}best epoch {best + 1}",
+        }
+        kwargs = merge_kwargs(defaults, best_kwargs, Line2D)
+        self.best_[name] = self.ax_.plot(best + 1, values[best], **kwargs)[0]
+
+    def _label_axes(self, log_scale):
+        from matplotlib.ticker import MaxNLocator
+
+        self.ax_.set(xlabel="Epoch", ylabel="Loss")
+        self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if log_scale:
+            self.ax_.set_yscale("log")
+
+
+def _history_of(estimator):
+    """Return the losses that an estimator, or a step of a Pipeline, has kept."""
+    steps = [step for _, step in getattr(estimator, "steps", [])]
+    for one in [estimator, *reversed(steps)]:
+        if hasattr(one, "history_"):
+            return one.history_
+        if hasattr(one, "loss_curve_"):
+            return {"loss": one.loss_curve_}
+    raise ValueError(
+        "Expected a fitted estimator with `history_` or `loss_curve_`. Received "
+        f"{type(estimator).__name__}, which has neither. Fit it first, or give the "
+        "losses themselves to LossCurveDisplay.from_history."
+    )
+
+
+def _checked(name, history):
+    """Return the curves of one history as arrays, without those that are empty."""
+    history = getattr(history, "history", history)
+    curves = {
+        kind: np.asarray(history[kind], dtype=float)
+        for kind in ("loss", "val_loss")
+        if kind in history and len(history[kind]) > 0
+    }
+    lengths = {kind: len(values) for kind, values in curves.items()}
+    if "loss" not in curves or len(set(lengths.values())) > 1:
+        raise ValueError(
+            "Expected a history with one 'loss', and perhaps one 'val_loss', for each "
+            f"epoch. Received for {name!r} the lengths {lengths}. Give "
+            "{'loss': [...], 'val_loss': [...]} of one fit, or leave 'val_loss' out."
+        )
+    return curves
