@@ -5,7 +5,6 @@
 
 import copy
 import math
-import zlib
 from numbers import Integral, Real
 
 import numpy as np
@@ -15,26 +14,27 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted
 
-from skae._dense_program import DenseProgram
-from skae._inference import ACTIVATIONS
+from skae._engines import (
+    activation_name,
+    inference_program,
+    resolve_network,
+    training_program,
+)
 from skae._models import Spec, build_models, join_models, resolve
-from skae._networks import ConvNetwork, DenseNetwork
-from skae._program import get_program
+from skae._schedules import learning_rates
 from skae._training import (
     EarlyStopping,
     KerasCallbacks,
     ProgressBar,
     SklearnCallbacks,
     run_epochs,
+    set_aside,
 )
+from skae._validation import check_latents, check_samples, check_weights
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -49,13 +49,8 @@ except ImportError:  # scikit-learn before 1.9 has no callbacks
 
 __all__ = ["AutoencoderTransformer"]
 
-_NETWORKS = {"dense": DenseNetwork, "conv": ConvNetwork}
-# These dtypes are kept and converted batch by batch: a copy in float32 would take
-# four times the memory of uint8 images.
-_SMALL_DTYPES = tuple(np.dtype(name) for name in ("bool", "u1", "i1", "u2", "i2", "f2"))
-# Up to this many multiplications a sample a step takes less time in NumPy than in
-# TensorFlow: see the benchmarks.
-_MAX_NUMPY_WORK = 2**18
+# What validation sets.
+_SEEN = ("n_features_in_", "feature_names_in_", "sample_shape_")
 # `epochs="auto"` takes at least this many steps, in at most this many epochs.
 _AUTO_STEPS, _AUTO_MIN_EPOCHS, _AUTO_MAX_EPOCHS = 3000, 10, 200
 
@@ -223,7 +218,9 @@ class AutoencoderTransformer(
     ...             x = x + keras.layers.Dropout(self.rate)(h)
     ...         return x
     ...
-    ...     def build_encoder(self, inputs, *, latent_dim, activation, latent_activation):
+    ...     def build_encoder(
+    ...         self, inputs, *, latent_dim, activation, latent_activation
+    ...     ):
     ...         x = self._blocks(inputs, activation)
     ...         return keras.layers.Dense(latent_dim, activation=latent_activation)(x)
     ...
@@ -271,8 +268,7 @@ class AutoencoderTransformer(
 
     _parameter_constraints = {
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
-        # Any object of the right kind will do; `_resolve_network`, `make_spec` and
-        # `_learning_rates` check these.
+        # Any object of the right kind will do. Those who use them check them.
         "network": "no_validation",
         "activation": [str, callable],
         "latent_activation": [str, callable],
@@ -378,8 +374,8 @@ class AutoencoderTransformer(
             diverges. What was fitted before stays as it was.
         """
         goes_on = self.warm_start and hasattr(self, "weights_")
-        X, sample_weight, validated = self._validate_fit(X, sample_weight, not goes_on)
-        return self._fit(X, sample_weight, validated, goes_on)
+        X, sample_weight, seen = self._validate_fit(X, sample_weight, goes_on)
+        return self._fit(X, sample_weight, seen, goes_on)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
@@ -403,8 +399,8 @@ class AutoencoderTransformer(
             The fitted transformer.
         """
         goes_on = hasattr(self, "weights_")
-        X, sample_weight, validated = self._validate_fit(X, sample_weight, not goes_on)
-        return self._fit(X, sample_weight, validated, goes_on, partial=True)
+        X, sample_weight, seen = self._validate_fit(X, sample_weight, goes_on)
+        return self._fit(X, sample_weight, seen, goes_on, partial=True)
 
     def transform(self, X):
         """Map samples to their latent vectors.
@@ -420,7 +416,7 @@ class AutoencoderTransformer(
             The latent vectors.
         """
         check_is_fitted(self)
-        return self._encode(self._validate(X, reset=False))
+        return self._encode(check_samples(self, X, reset=False))
 
     def inverse_transform(self, X):
         """Map latent vectors back to samples.
@@ -436,21 +432,7 @@ class AutoencoderTransformer(
             The reconstructions, in the shape that `fit` saw.
         """
         check_is_fitted(self)
-        columns = getattr(X, "columns", None)
-        X = check_array(X, dtype=[np.float64, np.float32], estimator=self)
-        if X.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"X has {X.shape[1]} columns, but inverse_transform of "
-                f"{type(self).__name__} is expecting latent vectors of shape "
-                f"(n_samples, {self._n_features_out}), as `transform` returns them."
-            )
-        names = list(self.get_feature_names_out())
-        if columns is not None and sorted(map(str, columns)) == sorted(names):
-            if list(map(str, columns)) != names:
-                raise ValueError(
-                    "The columns of X are the latent ones in another order. Pass them "
-                    f"in the order of get_feature_names_out(): {names}."
-                )
+        X = check_latents(self, X, self.get_feature_names_out())
         return self._decode(X)
 
     def score(self, X, y=None, sample_weight=None):
@@ -476,9 +458,8 @@ class AutoencoderTransformer(
             Minus the squared error, averaged over features and samples.
         """
         check_is_fitted(self)
-        X = self._validate(X, reset=False)
-        if sample_weight is not None:
-            sample_weight = _check_weights(sample_weight, X)
+        X = check_samples(self, X, reset=False)
+        sample_weight = check_weights(sample_weight, X)
         return float(np.average(self._sample_scores(X), weights=sample_weight))
 
     def score_samples(self, X):
@@ -498,7 +479,7 @@ class AutoencoderTransformer(
             Minus the squared error of each sample, averaged over its features.
         """
         check_is_fitted(self)
-        return self._sample_scores(self._validate(X, reset=False))
+        return self._sample_scores(check_samples(self, X, reset=False))
 
     @property
     def encoder_(self):
@@ -531,141 +512,112 @@ class AutoencoderTransformer(
 
     # ------------------------------------------------------------ validation
 
-    def _validate_fit(self, X, sample_weight, reset):
+    def _validate_fit(self, X, sample_weight, goes_on):
         """Check the training data; give them and what they set, but set nothing."""
         checked = copy.copy(self)
-        for name in ("n_features_in_", "feature_names_in_", "sample_shape_"):
-            if reset:
+        if not goes_on:
+            for name in _SEEN:
                 vars(checked).pop(name, None)
-        X = checked._validate(X, reset=reset)
-        if sample_weight is None:
-            dtype = X.dtype if X.dtype.kind == "f" else np.float32
-            sample_weight = np.ones(len(X), np.promote_types(dtype, np.float32))
-        else:
-            sample_weight = _check_weights(sample_weight, X)
-        names = ("n_features_in_", "feature_names_in_", "sample_shape_")
-        return (
-            X,
-            sample_weight,
-            {name: getattr(checked, name) for name in names if hasattr(checked, name)},
-        )
-
-    def _validate(self, X, reset):
-        """Check rows or images; give them as an array of shape (n, *sample_shape)."""
-        if isinstance(X, (list, tuple)) and np.ndim(X[:1]) > 2:
-            X = np.asarray(X)
-        shape = getattr(X, "shape", ())
-        images = len(shape) in (3, 4) and all(shape[1:])
-        if not reset and (images or len(self.sample_shape_) > 1):
-            if tuple(shape[1:]) != self.sample_shape_:
-                expected = ", ".join(map(str, self.sample_shape_))
-                raise ValueError(
-                    f"X has shape {tuple(shape)}, but {type(self).__name__} is "
-                    f"expecting shape (n_samples, {expected}), the one of the samples "
-                    "that fit saw. Reshape X, or fit again on samples of the new shape."
-                )
-        if images:
-            sample_shape = tuple(shape[1:])
-            X = np.asarray(X).reshape(shape[0], math.prod(sample_shape))
-        X = validate_data(self, X, reset=reset, dtype=_kept_dtype(X), order="C")
-        if not images:
-            sample_shape = X.shape[1:]
-        if reset:
-            self.sample_shape_ = sample_shape
-        return X.reshape(len(X), *sample_shape)
+        X = check_samples(checked, X, reset=not goes_on)
+        seen = {name: vars(checked)[name] for name in _SEEN if name in vars(checked)}
+        return X, check_weights(sample_weight, X), seen
 
     def _resolve_spec(self, X, sample_shape, goes_on):
         """Decide what there is to compute; going on, what was decided holds."""
         output_activation = self.output_activation
+        dtype = "float64" if X.dtype == np.float64 else "float32"
         if goes_on:
-            output_activation = self._spec.output_activation
+            output_activation, dtype = self._spec.output_activation, self._spec.dtype
         elif output_activation == "auto":
             in_unit_interval = X.min() >= 0 and X.max() <= 1
             output_activation = "sigmoid" if in_unit_interval else "linear"
         return Spec(
-            network=_resolve_network(self.network),
+            network=resolve_network(self.network),
             sample_shape=tuple(sample_shape),
             latent_dim=int(self.latent_dim),
-            activation=_activation_name(self.activation),
-            latent_activation=_activation_name(self.latent_activation),
-            output_activation=_activation_name(output_activation),
+            activation=activation_name(self.activation),
+            latent_activation=activation_name(self.latent_activation),
+            output_activation=activation_name(output_activation),
             loss=self.loss,
             optimizer=self.optimizer,
-            dtype="float64" if X.dtype == np.float64 else "float32",
+            dtype=dtype,
         )
 
     # -------------------------------------------------------------- training
 
-    def _fit(self, X, sample_weight, validated, goes_on, partial=False):
+    def _fit(self, X, sample_weight, seen, goes_on, partial=False):
         random_state = check_random_state(self.random_state)
         if partial and goes_on:
             random_state = copy.deepcopy(self._random_state)
-        spec = self._resolve_spec(X, validated["sample_shape_"], goes_on)
-        if goes_on:
-            spec = spec._replace(dtype=self._spec.dtype)
-        program = _training_program(spec)
+        spec = self._resolve_spec(X, seen["sample_shape_"], goes_on)
+        program = training_program(spec)
         weights = self.weights_ if goes_on else program.initial_weights(random_state)
         state = self._optimizer_state if partial and goes_on else None
-        stopping = self.early_stopping and not partial
-        rows, validation_rows = self._split(X, sample_weight, random_state, stopping)
-        batch_size = self.batch_size
-        if batch_size == "auto":
-            batch_size = 200
+        rows, aside = np.flatnonzero(sample_weight), None
+        if self.early_stopping and not partial:
+            rows, aside = set_aside(X, rows, self.validation_fraction, random_state)
+        batch_size = 200 if self.batch_size == "auto" else self.batch_size
         batch_size = min(batch_size, len(rows))
-        n_steps = -(-len(rows) // batch_size)
+        n_steps = math.ceil(len(rows) / batch_size)
         epochs = 1 if partial else self._n_epochs(n_steps)
-        rates = self._learning_rates(epochs, state, partial)
-        sample_weight = sample_weight.astype(spec.dtype, copy=False)
 
         with program.lease() as trainer:
             _load(trainer, weights, state, int(random_state.randint(2**31 - 1)))
             watchers = []
-            if stopping:
-                stopper = EarlyStopping(trainer, self.n_iter_no_change, self.tol)
-                watchers.append(stopper)
             if not partial:
-                watchers += self._watchers(trainer, spec, X, validated, epochs, n_steps)
+                watchers = self._watchers(trainer, spec, X, seen, epochs, n_steps)
             history = run_epochs(
                 trainer,
-                trainer.put(X, sample_weight),
+                trainer.put(X, sample_weight.astype(spec.dtype, copy=False)),
                 rows,
-                validation_rows,
+                aside,
                 epochs=epochs,
                 batch_size=batch_size,
-                rates=rates,
+                rates=learning_rates(
+                    self.learning_rate,
+                    self.learning_rate_init,
+                    self.optimizer,
+                    None if partial else epochs,
+                    0 if state is None else int(state[0]),
+                ),
                 random_state=random_state,
                 watchers=watchers,
             )
-            weights = stopper.best_weights if stopping else trainer.weights()
-            state = trainer.state()
-        _refuse_non_finite(weights)
-        fitted = self._fitted_attributes(
-            spec, validated, weights, history, len(history["loss"])
-        )
-        if goes_on and (partial or self.warm_start):
-            fitted["history_"] = _joined(self.history_, history)
-        if partial and goes_on:
-            fitted["n_iter_"] += self.n_iter_
-        fitted["_optimizer_state"] = state
+            fitted = self._fitted_attributes(spec, seen, trainer, history)
         fitted["_random_state"] = random_state
         for watcher in watchers:
-            if isinstance(watcher, KerasCallbacks):
-                fitted["callbacks_"] = watcher.callbacks
-        # Everything at once, and last: a fit that fails changes nothing.
-        for name in ("feature_names_in_", "callbacks_", "_models"):
-            if name not in fitted and (name != "feature_names_in_" or not goes_on):
-                vars(self).pop(name, None)
-        vars(self).update(fitted)
+            fitted.update(watcher.attributes())
+        self._store(fitted, goes_on, partial)
         return self
 
-    def _fitted_attributes(self, spec, validated, weights, history, n_iter):
+    def _store(self, fitted, goes_on, partial):
+        """Set the fitted attributes at once, so that a failed fit changes nothing."""
+        if not all(np.isfinite(weight).all() for weight in fitted["weights_"]):
+            raise ValueError(
+                "Training diverged in the last epoch: weights are not finite. Scale "
+                "the data first, for example with MinMaxScaler or StandardScaler, or "
+                "lower `learning_rate`."
+            )
+        if goes_on:
+            history = fitted["history_"]
+            for name in {**self.history_, **history}:
+                earlier = self.history_.get(name, [])
+                history[name] = [*earlier, *history.get(name, [])]
+        if goes_on and partial:
+            fitted["n_iter_"] += self.n_iter_
+        for name in ("feature_names_in_", "callbacks_", "_models"):
+            vars(self).pop(name, None)
+        vars(self).update(fitted)
+
+    def _fitted_attributes(self, spec, seen, trainer, history):
         return {
-            **validated,
-            "weights_": weights,
-            "history_": {name: list(values) for name, values in history.items()},
-            "n_iter_": n_iter,
+            **seen,
+            "weights_": trainer.weights(),
+            "history_": history,
+            "n_iter_": len(history["loss"]),
             "output_activation_": spec.output_activation,
             "_spec": spec,
+            "_optimizer_state": trainer.state(),
         }
 
     def _n_epochs(self, n_steps):
@@ -674,58 +626,10 @@ class AutoencoderTransformer(
         enough = math.ceil(_AUTO_STEPS / n_steps)
         return min(max(enough, _AUTO_MIN_EPOCHS), _AUTO_MAX_EPOCHS)
 
-    def _learning_rates(self, epochs, state, partial):
-        """Give the function from an epoch and its steps to their learning rates."""
-        rate, initial = self.learning_rate, self.learning_rate_init
-        if isinstance(rate, str) and rate == "auto":
-            rate = "constant"
-            if not isinstance(self.optimizer, str):
-                rate = _own_learning_rate(self.optimizer)
-        if isinstance(rate, Real) and not isinstance(rate, bool) and rate > 0:
-            rate, initial = "constant", rate
-        first = 0 if state is None else int(state[0])
-
-        def constant(epoch, n_steps):
-            return np.full(n_steps, float(initial))
-
-        def cosine(epoch, n_steps):
-            done = (epoch * n_steps + np.arange(n_steps)) / (epochs * n_steps)
-            return initial * (1 + np.cos(np.pi * done)) / 2
-
-        def scheduled(epoch, n_steps):
-            start = first + epoch * n_steps
-            return np.array([float(rate(i)) for i in range(start, start + n_steps)])
-
-        if isinstance(rate, str) and rate in ("constant", "cosine"):
-            return constant if rate == "constant" or partial else cosine
-        if not isinstance(rate, (str, type)) and hasattr(rate, "get_config"):
-            return scheduled
-        raise ValueError(
-            "The 'learning_rate' parameter of AutoencoderTransformer must be a positive "
-            "number, 'auto', 'constant', 'cosine' or a schedule of "
-            f"keras.optimizers.schedules. Got {rate!r} instead."
-        )
-
-    def _split(self, X, sample_weight, random_state, stopping):
-        """Give the rows to train on, and those set aside for validation or None.
-
-        Equal samples stay on one side, so that no sample is validated on its twin
-        and a weight of two does what two copies do.
-        """
-        rows = np.flatnonzero(sample_weight)
-        if not stopping:
-            return rows, None
-        sums = np.array([zlib.crc32(np.ascontiguousarray(X[row])) for row in rows])
-        kinds = np.unique(sums)
-        if len(kinds) < 2:
-            return rows, rows
-        n_aside = math.ceil(self.validation_fraction * len(kinds))
-        n_aside = min(n_aside, len(kinds) - 1)
-        aside = np.isin(sums, random_state.permutation(kinds)[:n_aside])
-        return rows[~aside], rows[aside]
-
-    def _watchers(self, trainer, spec, X, validated, epochs, n_steps):
+    def _watchers(self, trainer, spec, X, seen, epochs, n_steps):
         watchers = []
+        if self.early_stopping:
+            watchers.append(EarlyStopping(trainer, self.n_iter_no_change, self.tol))
         if self.callbacks is not None:
             model = join_models(*build_models(spec))
             optimizer = resolve("optimizer", spec.optimizer)
@@ -743,9 +647,7 @@ class AutoencoderTransformer(
             context.call_on_fit_task_begin(estimator=self, X=X)
 
             def attributes():
-                return self._fitted_attributes(
-                    spec, validated, trainer.weights(), {"loss": []}, 0
-                )
+                return self._fitted_attributes(spec, seen, trainer, {"loss": []})
 
             watchers.append(SklearnCallbacks(self, context, X, attributes))
         return watchers
@@ -753,10 +655,10 @@ class AutoencoderTransformer(
     # ------------------------------------------------------------- inference
 
     def _encode(self, X):
-        return _program(self._spec).encode(self.weights_, X)
+        return inference_program(self._spec).encode(self.weights_, X)
 
     def _decode(self, Z):
-        X = _program(self._spec).decode(self.weights_, Z)
+        X = inference_program(self._spec).decode(self.weights_, Z)
         return X.reshape(len(X), *self.sample_shape_)
 
     def _sample_scores(self, X):
@@ -787,118 +689,12 @@ class AutoencoderTransformer(
         return models
 
 
-def _kept_dtype(X):
-    """Give the dtype to validate X with: its own where that can be computed with."""
-    dtype = getattr(X, "dtype", None)
-    if isinstance(dtype, np.dtype):
-        native = dtype.newbyteorder("=")
-        if native in _SMALL_DTYPES or native in (np.float32, np.float64):
-            return native
-    return [np.float64, np.float32]
-
-
-def _check_weights(sample_weight, X):
-    dtype = np.float64 if X.dtype == np.float64 else np.float32
-    sample_weight = _check_sample_weight(sample_weight, X, dtype=dtype)
-    if (sample_weight < 0).any():
-        raise ValueError(
-            "Negative values in data passed to `sample_weight`: expected weights of zero "
-            "or more."
-        )
-    if not sample_weight.any():
-        raise ValueError(
-            "All values of `sample_weight` are zero: expected at least one sample of "
-            "positive weight."
-        )
-    return sample_weight
-
-
-def _resolve_network(network):
-    if isinstance(network, str) and network in _NETWORKS:
-        return _NETWORKS[network]()
-    if not isinstance(network, (str, type)) and all(
-        callable(getattr(network, name, None))
-        for name in ("build_encoder", "build_decoder")
-    ):
-        return copy.deepcopy(network)
-    raise ValueError(
-        "The 'network' parameter of AutoencoderTransformer must be 'dense', 'conv' or an "
-        "object with the methods build_encoder and build_decoder, such as "
-        f"DenseNetwork() or ConvNetwork(). Got {network!r} instead."
-    )
-
-
-def _activation_name(activation):
-    """Give Keras' own activations by name, so that NumPy finds them too."""
-    name = getattr(activation, "__name__", None)
-    module = getattr(activation, "__module__", None) or ""
-    if name in ACTIVATIONS and module.startswith("keras."):
-        return name
-    return activation
-
-
-def _own_learning_rate(optimizer):
-    """Give the learning rate, or the schedule, that a Keras optimizer holds."""
-    import keras
-
-    rate = resolve("optimizer", optimizer).get_config()["learning_rate"]
-    if isinstance(rate, dict):
-        return keras.optimizers.schedules.deserialize(rate)
-    return float(rate)
-
-
-def _dense_program(spec):
-    """Give the NumPy program of a spec, or None where only TensorFlow will do."""
-    activations = (spec.activation, spec.latent_activation, spec.output_activation)
-    if not hasattr(spec.network, "layer_sizes") or not all(
-        isinstance(name, str) and name in ACTIVATIONS for name in activations
-    ):
-        return None
-    n_features = math.prod(spec.sample_shape)
-    sizes = spec.network.layer_sizes(n_features, spec.latent_dim)
-    return DenseProgram(*sizes, *activations, spec.dtype)
-
-
-def _program(spec):
-    return _dense_program(spec) or get_program(spec)
-
-
-def _training_program(spec):
-    dense = _dense_program(spec)
-    if (
-        dense is not None
-        and dense.trainable
-        and dense.work <= _MAX_NUMPY_WORK
-        and isinstance(spec.loss, str)
-        and spec.loss in ("mse", "mean_squared_error")
-        and isinstance(spec.optimizer, str)
-        and spec.optimizer == "adam"
-    ):
-        return dense
-    return get_program(spec)
-
-
 def _load(trainer, weights, state, seed):
     try:
         trainer.load(weights, state, seed)
     except ValueError as error:
         raise ValueError(
-            "The weights of the last fit do not go with the network that the parameters "
-            "now describe. To go on from them, set the parameters back; to start anew, "
-            "use `fit` with warm_start=False."
+            "The weights of the last fit do not go with the network that the "
+            "parameters now describe. To go on from them, set the parameters back; to "
+            "start anew, use `fit` with warm_start=False."
         ) from error
-
-
-def _refuse_non_finite(weights):
-    if not all(np.isfinite(weight).all() for weight in weights):
-        raise ValueError(
-            "Training diverged in the last epoch: weights are not finite. Scale the "
-            "data first, for example with MinMaxScaler or StandardScaler, or lower "
-            "`learning_rate`."
-        )
-
-
-def _joined(before, now):
-    return {
-        name: [*before.get(name, []), *now.get(name, [])] for name in {**before, **now}
-    }

@@ -10,6 +10,7 @@ done sooner without it. The twin of `skae._program`, with the same interface.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 
@@ -56,12 +57,12 @@ class DenseProgram:
     @property
     def work(self) -> int:
         """Multiplications a sample."""
-        return sum(a * b for a, b in zip(self.sizes, self.sizes[1:], strict=False))
+        return sum(a * b for a, b in pairwise(self.sizes))
 
     def initial_weights(self, random_state: np.random.RandomState) -> list[np.ndarray]:
         """Draw kernels as Keras does (Glorot and Bengio, 2010); biases are zero."""
         weights = []
-        for fan_in, fan_out in zip(self.sizes, self.sizes[1:], strict=False):
+        for fan_in, fan_out in pairwise(self.sizes):
             limit = np.sqrt(6 / (fan_in + fan_out))
             kernel = random_state.uniform(-limit, limit, (fan_in, fan_out))
             weights += [kernel.astype(self.dtype), np.zeros(fan_out, self.dtype)]
@@ -90,11 +91,7 @@ class DenseTrainer:
     def __init__(self, program: DenseProgram):
         self.program = program
         sizes, dtype = program.sizes, program.dtype
-        shapes = [
-            shape
-            for pair in zip(sizes, sizes[1:], strict=False)
-            for shape in (pair, pair[1:])
-        ]
+        shapes = [shape for pair in pairwise(sizes) for shape in (pair, pair[1:])]
         n_parameters = sum(int(np.prod(shape)) for shape in shapes)
         # One flat array each, so that Adam runs over all parameters at once.
         self._flat = [np.zeros(n_parameters, dtype) for _ in range(4)]

@@ -313,7 +313,9 @@ class ConvNetwork(BaseEstimator):
                 activation=output_activation if last else activation,
                 name=f"decoder_conv_{i}",
             )(x)
-        excess = [(0, have - want) for have, want in zip(x.shape[1:-1], size)]
+        excess = [
+            (0, have - want) for have, want in zip(x.shape[1:-1], size, strict=True)
+        ]
         if any(after for _, after in excess):
             crop = layers.Cropping1D if len(size) == 1 else layers.Cropping2D
             x = crop(excess[0] if len(size) == 1 else excess, name="crop")(x)
@@ -349,9 +351,9 @@ class ConvNetwork(BaseEstimator):
                 sample_shape
             ):
                 raise ValueError(
-                    f"ConvNetwork has image_shape={self.image_shape!r}, but the samples "
-                    f"are images of shape {sample_shape}. Leave `image_shape` None for "
-                    "image-shaped samples."
+                    f"ConvNetwork has image_shape={self.image_shape!r}, but the "
+                    f"samples are images of shape {sample_shape}. Leave `image_shape` "
+                    "None for image-shaped samples."
                 )
             return with_channels(given)
         if len(sample_shape) > 1:

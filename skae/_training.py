@@ -9,6 +9,8 @@ whether to stop.
 # SPDX-License-Identifier: BSD-3-Clause
 
 import copy
+import math
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -48,10 +50,31 @@ def run_epochs(
             for name, value in logs.items():
                 history.setdefault(name, []).append(value)
             # Every watcher hears of every epoch, also when another wants to stop.
-            if any([watcher.epoch_end(epoch, logs) for watcher in watchers]):
+            stops = [watcher.epoch_end(epoch, logs) for watcher in watchers]
+            if any(stops):
                 break
         trainer.finish()
     return history
+
+
+def set_aside(
+    X: np.ndarray,
+    rows: np.ndarray,
+    fraction: float,
+    random_state: np.random.RandomState,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split the rows into those to train on and a fraction for validation.
+
+    Equal samples stay on one side, so that no sample is validated on its twin, and
+    a weight of two does what two copies do.
+    """
+    sums = np.array([zlib.crc32(np.ascontiguousarray(X[row])) for row in rows])
+    kinds = np.unique(sums)
+    if len(kinds) < 2:
+        return rows, rows
+    n_aside = min(math.ceil(fraction * len(kinds)), len(kinds) - 1)
+    aside = np.isin(sums, random_state.permutation(kinds)[:n_aside])
+    return rows[~aside], rows[aside]
 
 
 def _refuse_divergence(epoch: int, logs: dict[str, float]) -> None:
@@ -80,6 +103,10 @@ class Watcher:
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
         return False
 
+    def attributes(self) -> dict[str, Any]:
+        """Give the fitted attributes that the watcher knows better."""
+        return {}
+
 
 class EarlyStopping(Watcher):
     """Stops when the validation loss no longer falls; keeps the best weights."""
@@ -90,7 +117,7 @@ class EarlyStopping(Watcher):
         self._tol = tol
         self._best = self._target = np.inf
         self._idle_epochs = 0
-        self.best_weights: list[np.ndarray] | None = None
+        self._best_weights: list[np.ndarray] | None = None
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
         loss = logs["val_loss"]
@@ -100,8 +127,11 @@ class EarlyStopping(Watcher):
         if loss < self._best:
             self._best = loss
             self._target = loss - self._tol * abs(loss)
-            self.best_weights = self._trainer.weights()
+            self._best_weights = self._trainer.weights()
         return self._idle_epochs >= self._patience
+
+    def attributes(self) -> dict[str, Any]:
+        return {"weights_": self._best_weights}
 
 
 class ProgressBar(Watcher):
@@ -193,6 +223,9 @@ class KerasCallbacks(Watcher):
         changed = rate != float(optimizer.learning_rate.numpy())
         self._overruled = self._overruled or changed
         return bool(self._model.stop_training)
+
+    def attributes(self) -> dict[str, Any]:
+        return {"callbacks_": self.callbacks}
 
     def _adopt_weights(self) -> None:
         """Take over weights that a callback has put into the model."""

@@ -1,0 +1,75 @@
+"""Which program does the work: the NumPy one or the TensorFlow one."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import copy
+import math
+
+from skae._dense_program import DenseProgram
+from skae._inference import ACTIVATIONS
+from skae._networks import ConvNetwork, DenseNetwork
+from skae._program import get_program
+
+_NETWORKS = {"dense": DenseNetwork, "conv": ConvNetwork}
+# Up to this many multiplications a sample a step takes less time in NumPy than in
+# TensorFlow: see the benchmarks.
+_MAX_NUMPY_WORK = 2**18
+
+
+def resolve_network(network):
+    """Give the network that a parameter names, or a copy of the user's own."""
+    if isinstance(network, str) and network in _NETWORKS:
+        return _NETWORKS[network]()
+    if not isinstance(network, (str, type)) and all(
+        callable(getattr(network, name, None))
+        for name in ("build_encoder", "build_decoder")
+    ):
+        return copy.deepcopy(network)
+    raise ValueError(
+        "The 'network' parameter of AutoencoderTransformer must be 'dense', 'conv' or "
+        "an object with the methods build_encoder and build_decoder, such as "
+        f"DenseNetwork() or ConvNetwork(). Got {network!r} instead."
+    )
+
+
+def activation_name(activation):
+    """Give Keras' own activations by name, so that NumPy finds them too."""
+    name = getattr(activation, "__name__", None)
+    module = getattr(activation, "__module__", None) or ""
+    if name in ACTIVATIONS and module.startswith("keras."):
+        return name
+    return activation
+
+
+def _dense_program(spec):
+    """Give the NumPy program of a spec, or None where only TensorFlow will do."""
+    activations = (spec.activation, spec.latent_activation, spec.output_activation)
+    if not hasattr(spec.network, "layer_sizes") or not all(
+        isinstance(name, str) and name in ACTIVATIONS for name in activations
+    ):
+        return None
+    n_features = math.prod(spec.sample_shape)
+    sizes = spec.network.layer_sizes(n_features, spec.latent_dim)
+    return DenseProgram(*sizes, *activations, spec.dtype)
+
+
+def inference_program(spec):
+    """Give the program that encodes and decodes."""
+    return _dense_program(spec) or get_program(spec)
+
+
+def training_program(spec):
+    """Give the program that trains."""
+    dense = _dense_program(spec)
+    if (
+        dense is not None
+        and dense.trainable
+        and dense.work <= _MAX_NUMPY_WORK
+        and isinstance(spec.loss, str)
+        and spec.loss in ("mse", "mean_squared_error")
+        and isinstance(spec.optimizer, str)
+        and spec.optimizer == "adam"
+    ):
+        return dense
+    return get_program(spec)

@@ -1,0 +1,55 @@
+"""Learning rates, step by step."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+from numbers import Real
+
+import numpy as np
+
+from skae._models import resolve
+
+
+def learning_rates(rate, initial, optimizer, epochs, first_step=0):
+    """Give the function from an epoch and its steps to their learning rates.
+
+    `rate` and `initial` are the parameters `learning_rate` and `learning_rate_init`;
+    `epochs` is None where the length of the run is not known, `first_step` the
+    number of steps taken before.
+    """
+    if isinstance(rate, str) and rate == "auto":
+        rate = "constant"
+        if not isinstance(optimizer, str):
+            rate = _own_learning_rate(optimizer)
+    if isinstance(rate, Real) and not isinstance(rate, bool) and rate > 0:
+        rate, initial = "constant", rate
+
+    def constant(epoch, n_steps):
+        return np.full(n_steps, float(initial))
+
+    def cosine(epoch, n_steps):
+        done = (epoch * n_steps + np.arange(n_steps)) / (epochs * n_steps)
+        return initial * (1 + np.cos(np.pi * done)) / 2
+
+    def scheduled(epoch, n_steps):
+        start = first_step + epoch * n_steps
+        return np.array([float(rate(i)) for i in range(start, start + n_steps)])
+
+    if isinstance(rate, str) and rate in ("constant", "cosine"):
+        return constant if rate == "constant" or epochs is None else cosine
+    if not isinstance(rate, (str, type)) and hasattr(rate, "get_config"):
+        return scheduled
+    raise ValueError(
+        "The 'learning_rate' parameter must be a positive number, 'auto', 'constant', "
+        f"'cosine' or a schedule of keras.optimizers.schedules. Got {rate!r} instead."
+    )
+
+
+def _own_learning_rate(optimizer):
+    """Give the learning rate, or the schedule, that a Keras optimizer holds."""
+    import keras
+
+    rate = resolve("optimizer", optimizer).get_config()["learning_rate"]
+    if isinstance(rate, dict):
+        return keras.optimizers.schedules.deserialize(rate)
+    return float(rate)

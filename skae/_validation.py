@@ -1,0 +1,92 @@
+"""What may come in: rows of features, images, weights, latent vectors."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import math
+
+import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+# These dtypes are kept and converted batch by batch: a copy in float32 would take
+# four times the memory of uint8 images.
+_SMALL_DTYPES = tuple(np.dtype(name) for name in ("bool", "u1", "i1", "u2", "i2", "f2"))
+
+
+def check_samples(estimator, X, reset):
+    """Check rows or images; give them as an array of shape (n, *sample_shape).
+
+    With `reset` it sets `n_features_in_`, `feature_names_in_` and `sample_shape_`;
+    without, it compares with them.
+    """
+    if isinstance(X, (list, tuple)) and np.ndim(X[:1]) > 2:
+        X = np.asarray(X)
+    shape = tuple(getattr(X, "shape", ()))
+    images = len(shape) in (3, 4) and all(shape[1:])
+    if not reset and (images or len(estimator.sample_shape_) > 1):
+        _compare_shapes(estimator, shape)
+    if images:
+        X = np.asarray(X).reshape(shape[0], math.prod(shape[1:]))
+    X = validate_data(estimator, X, reset=reset, dtype=_kept_dtype(X), order="C")
+    sample_shape = shape[1:] if images else X.shape[1:]
+    if reset:
+        estimator.sample_shape_ = sample_shape
+    return X.reshape(len(X), *sample_shape)
+
+
+def _compare_shapes(estimator, shape):
+    if shape[1:] != estimator.sample_shape_:
+        expected = ", ".join(map(str, estimator.sample_shape_))
+        raise ValueError(
+            f"X has shape {shape}, but {type(estimator).__name__} is expecting shape "
+            f"(n_samples, {expected}), the one of the samples that fit saw. Reshape X, "
+            "or fit again on samples of the new shape."
+        )
+
+
+def _kept_dtype(X):
+    """Give the dtype to validate X with: its own where that can be computed with."""
+    dtype = getattr(X, "dtype", None)
+    if isinstance(dtype, np.dtype):
+        native = dtype.newbyteorder("=")
+        if native in _SMALL_DTYPES or native in (np.float32, np.float64):
+            return native
+    return [np.float64, np.float32]
+
+
+def check_weights(sample_weight, X):
+    """Check sample weights; None is a weight of one each."""
+    dtype = np.float64 if X.dtype == np.float64 else np.float32
+    if sample_weight is None:
+        return np.ones(len(X), dtype)
+    sample_weight = _check_sample_weight(sample_weight, X, dtype=dtype)
+    if (sample_weight < 0).any():
+        raise ValueError(
+            "Negative values in data passed to `sample_weight`: expected weights of "
+            "zero or more."
+        )
+    if not sample_weight.any():
+        raise ValueError(
+            "All values of `sample_weight` are zero: expected at least one sample of "
+            "positive weight."
+        )
+    return sample_weight
+
+
+def check_latents(estimator, Z, names):
+    """Check latent vectors; `names` are those of their columns."""
+    columns = list(map(str, getattr(Z, "columns", ())))
+    Z = check_array(Z, dtype=[np.float64, np.float32], estimator=estimator)
+    if Z.shape[1] != len(names):
+        raise ValueError(
+            f"X has {Z.shape[1]} columns, but inverse_transform of "
+            f"{type(estimator).__name__} is expecting latent vectors of shape "
+            f"(n_samples, {len(names)}), as `transform` returns them."
+        )
+    if columns != list(names) and sorted(columns) == sorted(names):
+        raise ValueError(
+            "The columns of X are the latent ones in another order. Pass them in the "
+            f"order of get_feature_names_out(): {list(names)}."
+        )
+    return Z
