@@ -1,0 +1,400 @@
+"""Any Keras autoencoder as a scikit-learn transformer, through scikeras."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import copy
+import math
+from contextlib import contextmanager
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
+
+from skae import _keras_network as network
+
+__all__ = ["KerasAutoencoderTransformer"]
+
+
+class KerasAutoencoderTransformer(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Any Keras autoencoder as a transformer, trained through scikeras.
+
+    You write the function that builds the network and name the layer that holds the
+    latent vectors; scikeras routes the parameters of the network, the optimizer, the
+    loss and the callbacks. For dense and convolutional autoencoders that need no
+    Keras code, and fit many times faster, see :class:`AutoencoderTransformer`.
+
+    Parameters
+    ----------
+    regressor : scikeras.wrappers.KerasRegressor, default=None
+        How to build, compile and train the network. Its `model` is a function that
+        returns a `keras.Model` with one input and one output: a functional or
+        Sequential model, or a subclass whose `call` uses Keras layers and operations.
+        Nested parameters are set as usual, for instance
+        `regressor__optimizer__learning_rate`, `regressor__callbacks` or
+        `regressor__model__latent_dim`. `fit` trains a clone. None means a dense
+        autoencoder with one hidden layer of 64 units on each side and a layer
+        "latent" with half as many units as there are features, 10 at most.
+
+    latent_layer : str or int, default="latent"
+        The layer whose output is the latent vector, by its name or by its index in
+        `model.layers`. It may be a whole nested model, such as an encoder. An output
+        with more than one dimension is flattened.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines the initial weights, the dropout masks and the order of the
+        samples. Pass an int for the same weights at each call of `fit`. None means
+        the `random_state` of `regressor`.
+
+    Attributes
+    ----------
+    regressor_ : scikeras.wrappers.KerasRegressor
+        The clone of `regressor` that was trained; `regressor_.model_` is the network.
+
+    encoder_ : keras.Model
+        The layers up to the latent one. Shares its weights with the network.
+
+    decoder_ : keras.Model or None
+        The layers after the latent one. Shares its weights with the network. None
+        when the output depends on more than the latent vector.
+
+    history_ : dict of str to list of float
+        What Keras recorded, a value an epoch: "loss", and "val_loss" and metrics
+        where `regressor` asks for them.
+
+    sample_shape_ : tuple of int
+        Shape of one sample seen during `fit`: (n_features,), (height, width) or
+        (height, width, channels).
+
+    n_features_in_ : int
+        Number of features seen during `fit`; for images, the number of values of one.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during `fit`. Defined only when `X` has feature names
+        that are all strings.
+
+    See Also
+    --------
+    AutoencoderTransformer : Dense and convolutional autoencoders without Keras code.
+
+    Notes
+    -----
+    A sample is handed to the network in the shape of the network's input when it
+    holds that number of values: a convolutional network takes flat `X`, and a dense
+    one takes images. The network computes in its own dtype, in Keras float32 unless
+    the layers say otherwise; the results have the dtype of `X`. `sample_weight` is
+    scaled to a mean of one, and samples of weight zero are dropped. `warm_start` of
+    `regressor` has no effect. A pickle holds neither optimizer nor callbacks,
+    and a subclassed network as the graph of its layers.
+
+    With the same `random_state` the same data give the same bits, and no global seed
+    or setting is changed. Three things cannot be held. The generators of `random` and
+    `numpy.random` are seeded while the network is built, and then put back: a thread
+    that draws from them at that moment draws from this seed. A layer that draws from
+    `tf.random`, and not from a `keras.random.SeedGenerator` of its own, is not
+    covered. On a GPU, set `tf.config.experimental.enable_op_determinism` yourself.
+    Importing scikeras, which happens when the class is first fitted, replaces the way
+    Keras models are pickled in the process.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from scikeras.wrappers import KerasRegressor
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import KerasAutoencoderTransformer
+    >>> X = load_digits().data / 16
+
+    A function that builds the network; `meta` tells it about the data.
+
+    >>> def build(meta, latent_dim=4):
+    ...     inputs = keras.Input(meta["X_shape_"][1:])
+    ...     hidden = keras.layers.Dense(64, activation="elu")(inputs)
+    ...     latent = keras.layers.Dense(latent_dim, name="latent")(hidden)
+    ...     hidden = keras.layers.Dense(64, activation="elu")(latent)
+    ...     return keras.Model(inputs, keras.layers.Dense(inputs.shape[1])(hidden))
+    >>> regressor = KerasRegressor(
+    ...     model=build, loss="mse", optimizer="adam", epochs=5, verbose=0
+    ... )
+    >>> ae = KerasAutoencoderTransformer(regressor, random_state=0)
+    >>> ae.fit_transform(X).shape
+    (1797, 4)
+    >>> ae.inverse_transform(ae.transform(X[:3])).shape
+    (3, 64)
+    >>> ae.set_params(regressor__model__latent_dim=2).fit_transform(X).shape
+    (1797, 2)
+    """
+
+    # Where the HTML representation of scikit-learn links to.
+    _doc_link_module = "skae"
+    _doc_link_template = (
+        "https://skae.readthedocs.io/en/stable/generated/"
+        "{estimator_module}.{estimator_name}.html"
+    )
+
+    _parameter_constraints: dict = {
+        "regressor": [HasMethods(["initialize", "fit", "set_params"]), None],
+        "latent_layer": [str, Integral],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, regressor=None, *, latent_layer="latent", random_state=None):
+        self.regressor = regressor
+        self.latent_layer = latent_layer
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Build the network and train it to reconstruct `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, height, width) \
+                or (n_samples, height, width, channels)
+            Training data.
+
+        y : Ignored
+            Not used, present here for API consistency by convention.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample in the loss. None means equal weights.
+
+        Returns
+        -------
+        self : object
+            Returns the transformer object.
+
+        Raises
+        ------
+        ValueError
+            If the network has no latent layer of that name or index, if its input or
+            output holds another number of values than a sample, or if training
+            diverged. The transformer is then as it was before.
+        TypeError
+            If `regressor` is not a regressor of scikeras.
+        """
+        with _unchanged_on_error(self):
+            X = self._check_X(X, reset=True)
+            X, sample_weight = _check_weights(X, sample_weight)
+            build_seed, shuffle_seed = self._draw_seeds()
+            with network.seeded(build_seed):
+                regressor = network.build(self.regressor, X)
+                cut = network.plan_cut(regressor.model_, self.latent_layer, X)
+                encoder, decoder = network.cut_in_two(regressor.model_, cut)
+            network.train(regressor, X, sample_weight, cut, shuffle_seed)
+            self.regressor_, self._cut = regressor, cut
+            self.encoder_, self.decoder_ = encoder, decoder
+            self.history_ = {k: [*map(float, v)] for k, v in regressor.history_.items()}
+        return self
+
+    def transform(self, X):
+        """Compute the latent vectors of `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *sample_shape_)
+            New data, in the shape that `fit` saw.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_latent)
+            Latent vectors.
+        """
+        check_is_fitted(self)
+        X = self._check_X(X, reset=False)
+        latent = self._run(self.encoder_, X)
+        return latent.reshape(len(X), -1).astype(X.dtype, copy=False)
+
+    def inverse_transform(self, X):
+        """Reconstruct samples from latent vectors.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_latent)
+            Latent vectors, as `transform` returns them.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, *sample_shape_)
+            Reconstructed samples, shaped as in `fit`.
+
+        Raises
+        ------
+        ValueError
+            If the network cannot be cut at the latent layer, or if the latent vectors
+            have another size than those of `transform`.
+        """
+        check_is_fitted(self)
+        if self.decoder_ is None:
+            raise ValueError(
+                "inverse_transform expects a network whose output depends on the "
+                f"latent vector alone. The output of this one also depends on layers "
+                f"before latent_layer={self.latent_layer!r}, through a connection that "
+                "skips it. Remove that connection, or name a later layer; transform "
+                "and score work as they are."
+            )
+        X = check_array(X, dtype=_dtypes(X), estimator=self, input_name="X")
+        if X.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting "
+                f"{self._n_features_out} features as input of inverse_transform: pass "
+                "latent vectors as transform returns them."
+            )
+        latent = X.reshape(-1, *self.encoder_.output_shape[1:])
+        output = network.run(self.decoder_, latent)
+        return output.reshape(-1, *self.sample_shape_).astype(X.dtype, copy=False)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Return minus the mean squared reconstruction error.
+
+        Higher is better, by scikit-learn's convention for scores.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *sample_shape_)
+            Data to reconstruct.
+
+        y : Ignored
+            Not used, present here for API consistency by convention.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample in the mean. None means equal weights.
+
+        Returns
+        -------
+        score : float
+            Minus the mean squared error over the samples and their values.
+        """
+        scores = self.score_samples(X)
+        sample_weight = _check_sample_weight(sample_weight, scores)
+        return float(np.average(scores, weights=sample_weight))
+
+    def score_samples(self, X):
+        """Return minus the mean squared reconstruction error of each sample.
+
+        Outliers are low, by scikit-learn's convention.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *sample_shape_)
+            Data to reconstruct.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Minus the mean squared error over the values of each sample.
+        """
+        check_is_fitted(self)
+        X = self._check_X(X, reset=False)
+        error = self._run(self.regressor_.model_, X).reshape(X.shape) - X
+        return -np.square(error).reshape(len(X), -1).mean(axis=1)
+
+    def _check_X(self, X, reset):
+        """Validate `X`: rows of features, or samples of any one shape."""
+        checks = {"dtype": _dtypes(X), "allow_nd": reset}
+        if reset:
+            X = validate_data(self, X, ensure_min_samples=2, **checks)
+            self.sample_shape_ = X.shape[1:]
+            # scikit-learn counts the columns, which of images are only the rows.
+            self.n_features_in_ = math.prod(X.shape[1:])
+        elif len(self.sample_shape_) == 1:
+            X = validate_data(self, X, reset=False, **checks)
+        else:
+            checks |= {"allow_nd": True, "estimator": self, "input_name": "X"}
+            X = check_array(X, **checks)
+            if X.shape[1:] != self.sample_shape_:
+                raise ValueError(
+                    f"X has samples of shape {X.shape[1:]}, but {type(self).__name__} "
+                    f"is expecting samples of shape {self.sample_shape_}, as in fit."
+                )
+        return X
+
+    def _run(self, model, X):
+        """Apply a network to `X`, its samples in the shape that the network takes."""
+        return network.run(model, network.shaped(X, self._cut.input_shape, "input"))
+
+    def _draw_seeds(self):
+        """Draw the seeds of the initial weights and of the order of the samples."""
+        random_state = self.random_state
+        if random_state is None:
+            # Copied, because drawing from it would change the user's regressor.
+            random_state = copy.deepcopy(getattr(self.regressor, "random_state", None))
+        top = np.iinfo(np.int32).max
+        return check_random_state(random_state).randint(top, size=2).tolist()
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        if "regressor_" in state:
+            # The encoder and the decoder share their layers with the network, and
+            # would come back as copies of them; they are cut from it again.
+            del state["encoder_"], state["decoder_"]
+            bare, packed = network.pack(self.regressor_, self._cut)
+            state |= {"regressor_": bare, "_packed": packed}
+        return state
+
+    def __setstate__(self, state):
+        packed = state.pop("_packed", None)
+        super().__setstate__(state)
+        if packed is not None:
+            model = network.unpack(packed)
+            self.regressor_.model_ = model
+            self.encoder_, self.decoder_ = network.cut_in_two(model, self._cut)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    @property
+    def _n_features_out(self):
+        """Number of transformed output features."""
+        return math.prod(self.encoder_.output_shape[1:])
+
+
+def _dtypes(X):
+    """Name the dtypes to keep, first the one to which others are converted."""
+    # Pixels as float64 would take eight times their memory and gain no precision.
+    dtype = getattr(X, "dtype", None)
+    small = isinstance(dtype, np.dtype) and dtype.kind in "biuf" and dtype.itemsize < 4
+    return [np.float32, np.float64] if small else [np.float64, np.float32]
+
+
+def _check_weights(X, sample_weight):
+    """Validate the weights, and drop the samples that have none."""
+    if sample_weight is None:
+        return X, None
+    sample_weight = _check_sample_weight(
+        sample_weight, X, dtype=X.dtype, ensure_non_negative=True
+    )
+    kept = sample_weight > 0
+    if not kept.any():
+        raise ValueError(
+            "Expected at least one sample_weight above zero. Received all zero. Pass "
+            "sample_weight=None for equal weights."
+        )
+    return X[kept], sample_weight[kept]
+
+
+@contextmanager
+def _unchanged_on_error(estimator):
+    """Put the attributes of an estimator back if what is done inside fails."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
