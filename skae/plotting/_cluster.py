@@ -8,7 +8,7 @@ from sklearn.metrics import pairwise_distances
 from sklearn.utils import check_random_state
 
 from skae.plotting._drawing import merge_kwargs, one_axes
-from skae.plotting._images import as_array, image_grid, need_images
+from skae.plotting._images import as_array, image_grid, need_images, value_range
 from skae.plotting._labels import encode_labels
 
 _KINDS = ("nearest", "farthest", "random", "between")
@@ -118,7 +118,9 @@ class ClusterDisplay:
             ax, (side * (offsets[-1] + 1) + 2.2, side * len(rows) + 0.6)
         )
         self.figure_ = ax.figure
-        artists = image_grid(ax, rows, image_kwargs, offsets=offsets)
+        # A decoded centre may leave the range of the samples, and must not dim them.
+        limits = value_range(np.concatenate(self.members))
+        artists = image_grid(ax, rows, image_kwargs, limits=limits, offsets=offsets)
         self.center_images_ = artists[:, 0] if with_center else None
         self.images_ = artists[:, 1:] if with_center else artists
         self._write(offsets, with_center, text_kwargs)
@@ -177,8 +179,8 @@ class ClusterDisplay:
             - "nearest": those nearest to the centre, the nearest first;
             - "farthest": those farthest from it, the farthest first;
             - "random": any;
-            - "between": those between a cluster and the cluster with the nearest
-              centre, whose members they may be, in order from one to the other.
+            - "between": those nearest to both the centre of the cluster and the
+              next centre, of either cluster, in order from one to the other.
 
         n_images : int, default=10
             The most pictures in a row.
@@ -425,7 +427,7 @@ def _choose(points, codes, centers, names, kind, n_images, random_state):
             both = np.flatnonzero((codes == code) | (codes == other))
             distances = pairwise_distances(points[both], centers[[code, other]])
             margin = distances[:, 0] - distances[:, 1]
-            rows = np.argsort(np.abs(margin), kind="stable")[:n_images]
+            rows = np.argsort(distances.max(axis=1), kind="stable")[:n_images]
             chosen.append(both[rows[np.argsort(margin[rows], kind="stable")]])
             called[code] = f"{names[code]} to {names[other]}"
         elif kind == "random":

@@ -80,11 +80,11 @@ def value_range(images):
     return low, high if high > low else low + 1.0
 
 
-def image_defaults(images, ax):
+def image_defaults(images, ax, limits=None):
     """Return what `imshow` is given for `images` unless the user says otherwise."""
     defaults = {"interpolation": "nearest"}
     if images.ndim == 3:
-        low, high = value_range(images)
+        low, high = limits or value_range(images)
         border = np.concatenate(
             [images[:, [0, -1], :].ravel(), images[:, :, [0, -1]].ravel()]
         )
@@ -104,7 +104,7 @@ def drawable(image, limits):
     return np.clip((image - low) / (high - low), 0, 1)
 
 
-def image_grid(ax, grid, image_kwargs, *, gap=0.08, offsets=None):
+def image_grid(ax, grid, image_kwargs, *, limits=None, offsets=None):
     """Draw pictures side by side in one axes, one unit wide and high each.
 
     Parameters
@@ -118,8 +118,8 @@ def image_grid(ax, grid, image_kwargs, *, gap=0.08, offsets=None):
     image_kwargs : dict or None
         Keywords of `imshow`.
 
-    gap : float, default=0.08
-        The empty part of each place.
+    limits : tuple of float, default=None
+        Values drawn darkest and brightest; by default those of the pictures.
 
     offsets : list of float, default=None
         Where the centre of each column lies, counted from 0 by default.
@@ -132,11 +132,11 @@ def image_grid(ax, grid, image_kwargs, *, gap=0.08, offsets=None):
     n_cols = max(len(row) for row in grid)
     offsets = range(n_cols) if offsets is None else offsets
     every = np.stack([image for row in grid for image in row if image is not None])
-    limits = value_range(every)
-    kwargs = {**image_defaults(every, ax), **(image_kwargs or {})}
+    limits = limits or value_range(every)
+    kwargs = {**image_defaults(every, ax, limits), **(image_kwargs or {})}
     height, width = every.shape[1:3]
-    half_width = (1 - gap) / 2 * width / max(height, width)
-    half_height = (1 - gap) / 2 * height / max(height, width)
+    half_width = 0.46 * width / max(height, width)
+    half_height = 0.46 * height / max(height, width)
     artists = np.full((len(grid), n_cols), None, dtype=object)
     for i, row in enumerate(grid):
         for j, image in enumerate(row):

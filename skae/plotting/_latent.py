@@ -9,7 +9,13 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skae.plotting._drawing import one_axes
-from skae.plotting._images import as_array, image_grid, need_images
+from skae.plotting._images import (
+    as_array,
+    as_images,
+    image_grid,
+    need_images,
+    value_range,
+)
 
 _KINDS = ("axes", "between", "plane", "random")
 
@@ -38,6 +44,9 @@ class LatentDisplay:
     y_label : str, default=None
         What the rows are.
 
+    limits : tuple of float, default=None
+        Values drawn darkest and brightest; by default those of the pictures.
+
     Attributes
     ----------
     images_ : ndarray of shape (n_rows, n_cols) of AxesImage
@@ -65,13 +74,21 @@ class LatentDisplay:
     """
 
     def __init__(
-        self, images, *, x_ticks=None, y_ticks=None, x_label=None, y_label=None
+        self,
+        images,
+        *,
+        x_ticks=None,
+        y_ticks=None,
+        x_label=None,
+        y_label=None,
+        limits=None,
     ):
         self.images = images
         self.x_ticks = x_ticks
         self.y_ticks = y_ticks
         self.x_label = x_label
         self.y_label = y_label
+        self.limits = limits
 
     def plot(self, ax=None, *, image_kwargs=None):
         """Draw the pictures.
@@ -108,7 +125,7 @@ class LatentDisplay:
         side = min(0.9, 9 / max(n_rows, n_cols))
         self.ax_ = one_axes(ax, (side * n_cols + 0.8, side * n_rows + 0.7))
         self.figure_ = self.ax_.figure
-        self.images_ = image_grid(self.ax_, images, image_kwargs)
+        self.images_ = image_grid(self.ax_, images, image_kwargs, limits=self.limits)
         self.ax_.set(xlabel=self.x_label or "", ylabel=self.y_label or "")
         self._set_ticks(self.ax_.xaxis, n_cols, self.x_ticks)
         self._set_ticks(self.ax_.yaxis, n_rows, self.y_ticks)
@@ -164,6 +181,10 @@ class LatentDisplay:
                 f"{type(estimator).__name__}. Give latent vectors and a function "
                 "that decodes them to LatentDisplay.from_latents."
             )
+        originals = as_images(X, kwargs.get("image_shape", "auto"))
+        if originals is not None:
+            # A decoder may leave the range of the samples, whose greys would shift.
+            kwargs.setdefault("limits", value_range(originals))
         return cls.from_latents(
             estimator.transform(X),
             estimator.inverse_transform,
@@ -185,6 +206,7 @@ class LatentDisplay:
         percentiles=(5, 95),
         random_state=None,
         image_shape="auto",
+        limits=None,
         ax=None,
         image_kwargs=None,
     ):
@@ -226,6 +248,9 @@ class LatentDisplay:
         image_shape : tuple of int, "auto" or None, default="auto"
             Shape (h, w) or (h, w, c) of decoded flat pictures. "auto" takes them
             for squares.
+
+        limits : tuple of float, default=None
+            Values drawn darkest and brightest; by default those of the pictures.
 
         ax : matplotlib Axes, default=None
             Axes to draw on. By default a new figure is made.
@@ -275,7 +300,8 @@ class LatentDisplay:
         # A network that computes in float32 need not be asked for more.
         decoded = decode(places.reshape(n_rows * n_cols, -1).astype(Z.dtype))
         images = need_images(as_array(decoded), image_shape)
-        display = cls(images.reshape(n_rows, n_cols, *images.shape[1:]), **labels)
+        grid = images.reshape(n_rows, n_cols, *images.shape[1:])
+        display = cls(grid, limits=limits, **labels)
         return display.plot(ax=ax, image_kwargs=image_kwargs)
 
     @staticmethod
@@ -316,7 +342,8 @@ def _check_places(Z, kind, latent_axes, samples):
 
 
 def _steps(Z, column, n_steps, percentiles):
-    return np.linspace(*np.percentile(Z[:, column], percentiles), n_steps)
+    low, high = np.percentile(Z[:, column], percentiles)
+    return np.linspace(low, high, n_steps)
 
 
 def _along(Z, latent_axes, n_steps, percentiles):

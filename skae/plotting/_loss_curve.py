@@ -6,6 +6,7 @@
 import numpy as np
 
 from skae.plotting._drawing import merge_kwargs, one_axes
+from skae.plotting._labels import class_color
 
 
 class LossCurveDisplay:
@@ -110,13 +111,16 @@ class LossCurveDisplay:
         self.figure_ = ax.figure
         self.lines_, self.best_, self.best_epochs_ = {}, {}, {}
         for position, (name, curves) in enumerate(histories.items()):
-            color = f"C{position}"
+            color = class_color(position)
             lines = {}
             for kind, user in (("loss", line_kwargs), ("val_loss", val_line_kwargs)):
                 if kind in curves:
                     lines[kind] = self._draw_line(name, kind, curves, color, user)
             self.lines_[name] = lines
-            self._mark_best(name, curves, lines, best_kwargs)
+            best = _best_epoch(curves)
+            if best is not None:
+                self.best_epochs_[name] = best
+                self.best_[name] = self._mark(name, best, curves, lines, best_kwargs)
         self._label_axes(log_scale)
         n_lines = sum(map(len, self.lines_.values())) + len(self.best_)
         self.legend_ = ax.legend(**(legend_kwargs or {})) if n_lines > 1 else None
@@ -154,7 +158,8 @@ class LossCurveDisplay:
         >>> from sklearn.neural_network import MLPRegressor
         >>> from skae.plotting import LossCurveDisplay
         >>> X, _ = load_digits(return_X_y=True)
-        >>> net = MLPRegressor([8], early_stopping=True, random_state=0).fit(X, X)
+        >>> net = MLPRegressor(hidden_layer_sizes=[8], max_iter=20, tol=1.0)
+        >>> _ = net.fit(X, X)
         >>> display = LossCurveDisplay.from_estimator({"8 neurons": net})
         >>> display.ax_.get_xlabel()
         'Epoch'
@@ -215,15 +220,10 @@ class LossCurveDisplay:
         kwargs = merge_kwargs(defaults, user, Line2D)
         return self.ax_.plot(np.arange(1, len(values) + 1), values, **kwargs)[0]
 
-    def _mark_best(self, name, curves, lines, best_kwargs):
+    def _mark(self, name, best, curves, lines, best_kwargs):
         from matplotlib.lines import Line2D
 
-        kind = "val_loss" if "val_loss" in curves else "loss"
-        values = curves[kind]
-        if not np.isfinite(values).any():
-            return
-        best = int(np.nanargmin(values))
-        self.best_epochs_[name] = best + 1
+        kind = _held_out(curves)
         prefix = "" if len(self.histories) == 1 else f"{name}, "
         defaults = {
             "color": lines[kind].get_color(),
@@ -233,10 +233,10 @@ class LossCurveDisplay:
             "markerfacecolor": self.ax_.get_facecolor(),
             "markeredgewidth": 2,
             "zorder": 3,
-            "label": f"{prefix}best epoch {best + 1}",
+            "label": f"{prefix}best epoch {best}",
         }
         kwargs = merge_kwargs(defaults, best_kwargs, Line2D)
-        self.best_[name] = self.ax_.plot(best + 1, values[best], **kwargs)[0]
+        return self.ax_.plot(best, curves[kind][best - 1], **kwargs)[0]
 
     def _label_axes(self, log_scale):
         from matplotlib.ticker import MaxNLocator
@@ -260,6 +260,16 @@ def _history_of(estimator):
         f"{type(estimator).__name__}, which has neither. Fit it first, or give the "
         "losses themselves to LossCurveDisplay.from_history."
     )
+
+
+def _held_out(curves):
+    return "val_loss" if "val_loss" in curves else "loss"
+
+
+def _best_epoch(curves):
+    """Return the epoch of the lowest loss, or None of a fit that diverged at once."""
+    values = curves[_held_out(curves)]
+    return int(np.nanargmin(values)) + 1 if np.isfinite(values).any() else None
 
 
 def _checked(name, history):

@@ -55,8 +55,9 @@ def draw_points(ax, Z, codes, names, scatter_kwargs):
     kwargs = merge_kwargs(defaults, scatter_kwargs, PathCollection)
     own_color = {"c", "color", "facecolor"} & set(kwargs)
     if codes is None:
-        coloring = {} if own_color else {"color": COLORS[0]}
-        return [ax.scatter(*Z.T, **coloring, **kwargs)], None
+        if not own_color:
+            kwargs["color"] = COLORS[0]
+        return [ax.scatter(*Z.T, **kwargs)], None
 
     known = codes >= 0 if names is not None else ~np.isnan(codes)
     unlabelled = None
@@ -93,6 +94,9 @@ def draw_key(key, axes, points, codes, names, key_kwargs):
     if key == "auto":
         many = names is not None and len(names) > len(COLORS)
         key = "legend" if many else "colorbar"
+    if axes[-1].name == "3d" and key == "colorbar":
+        # The axis labels of a 3-D map reach out of its axes.
+        key_kwargs = {"pad": 0.12, "shrink": 0.8, **(key_kwargs or {})}
     if names is None:
         solid = points[0]
         bar = axes[-1].figure.colorbar(solid, ax=axes, **(key_kwargs or {}))
@@ -130,24 +134,18 @@ def _legend(axes, names, some_unlabelled, points, key_kwargs):
     from matplotlib.lines import Line2D
 
     ax = axes[-1]
-    dot = {"linestyle": "", "markersize": 5}
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=points[0].cmap(code % len(COLORS)),
-            marker=class_marker(code),
-            label=name,
-            **dot,
+
+    def dot(color, marker, name):
+        return Line2D(
+            [], [], color=color, marker=marker, label=name, linestyle="", markersize=5
         )
+
+    handles = [
+        dot(points[0].cmap(code % len(COLORS)), class_marker(code), name)
         for code, name in enumerate(names)
     ]
     if some_unlabelled:
-        handles.append(
-            Line2D(
-                [], [], color=UNLABELLED_COLOR, marker="o", label="unlabelled", **dot
-            )
-        )
+        handles.append(dot(UNLABELLED_COLOR, "o", "unlabelled"))
     rows = max(1, int(ax.get_window_extent().height * 72 / ax.figure.dpi / 12))
     defaults = {
         "fontsize": "small",
@@ -217,11 +215,10 @@ def draw_frames(ax, extents, codes, names, points, frame_kwargs):
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
 
-    if codes is None:
-        edges = "0.5"
-    elif names is None:
-        edges = points[0].to_rgba(codes, alpha=1) if points else UNLABELLED_COLOR
-    else:
+    edges = [UNLABELLED_COLOR] * len(extents)
+    if codes is not None and names is None and points:
+        edges = points[0].to_rgba(codes, alpha=1)
+    elif names is not None:
         edges = [UNLABELLED_COLOR if c < 0 else class_color(c) for c in codes]
     patches = [
         Rectangle((left, bottom), right - left, top - bottom)

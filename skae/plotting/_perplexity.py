@@ -332,8 +332,7 @@ class PerplexityDisplay:
         """Return the maps laid on the first one, or say what is amiss."""
         maps = [as_array(one) for one in self.embeddings]
         shapes = {one.shape for one in maps}
-        shape = next(iter(shapes), ())
-        agree = len(shapes) == 1 and len(shape) == 2 and shape[1] == 2
+        agree = len(shapes) == 1 and maps[0].ndim == 2 and maps[0].shape[1] == 2
         if not agree or len(maps) != len(self.values):
             raise ValueError(
                 "Expected one map (n_samples, 2) of the same samples for each value. "

@@ -7,6 +7,8 @@ import numpy as np
 
 # Enough members to find a medoid by; all pairs of more would take seconds.
 _MEDOID_MEMBERS = 400
+# Free space around a name, in points.
+_TEXT_GAP = 1.0
 # Thumbnails are looked for among this many points.
 _CANDIDATES = 8_000
 # Widths of thumbnails: the smallest in points, the largest as a part of the axes.
@@ -39,6 +41,8 @@ def spread_texts(ax, texts):
         return np.empty((0, 4))
     renderer = ax.figure.canvas.get_renderer()
     boxes = np.array([text.get_window_extent(renderer).extents for text in texts])
+    # Names that touch read as one.
+    boxes += _TEXT_GAP * ax.figure.dpi / 72 * np.array([-1, -1, 1, 1])
     start = boxes[:, :2].copy()
     frame = ax.get_window_extent(renderer).extents
     for _ in range(200):
@@ -48,12 +52,12 @@ def spread_texts(ax, texts):
             break
 
     to_data = ax.transData.inverted()
-    shown = []
+    shown = np.zeros(len(texts), dtype=bool)
     for i, text in enumerate(texts):
-        if any(_overlap(boxes[i], boxes[j]) for j in shown):
+        if any(_overlap(boxes[i], box) for box in boxes[shown]):
             text.set_visible(False)
             continue
-        shown.append(i)
+        shown[i] = True
         position = ax.transData.transform(text.get_position())
         text.set_position(to_data.transform(position + boxes[i, :2] - start[i]))
     return boxes[shown]

@@ -14,6 +14,7 @@ from skae.plotting._images import (
     image_defaults,
     value_range,
 )
+from skae.plotting._labels import class_color
 
 # More columns than this are drawn as lines: bars would be hairs.
 _MOST_BARS = 20
@@ -329,7 +330,10 @@ class ReconstructionDisplay:
 
     def _draw_images(self, axes, originals, decoded, image_kwargs, difference_kwargs):
         limits = value_range(originals)
-        kwargs = {**image_defaults(originals, axes[0, 0]), **(image_kwargs or {})}
+        kwargs = {
+            **image_defaults(originals, axes[0, 0], limits),
+            **(image_kwargs or {}),
+        }
         change = decoded - originals
         if change.ndim == 4:
             change = change.mean(axis=-1)
@@ -351,9 +355,9 @@ class ReconstructionDisplay:
             kind = "bar" if X.shape[1] <= _MOST_BARS else "line"
         self.lines_ = np.empty((len(X), 1 + axes.shape[1]), dtype=object)
         series = [
-            ("original", X, 0, -0.2, "C0"),
-            ("reconstruction", X_hat, 0, 0.2, "C1"),
-            ("difference", X_hat - X, 1, 0.0, "C2"),
+            ("original", X, 0, -0.2, class_color(0)),
+            ("reconstruction", X_hat, 0, 0.2, class_color(1)),
+            ("difference", X_hat - X, 1, 0.0, class_color(2)),
         ][: 1 + axes.shape[1]]
         for i in range(len(X)):
             for j, (word, values, panel, shift, color) in enumerate(series):
@@ -362,6 +366,9 @@ class ReconstructionDisplay:
                 )
             for panel in axes[i]:
                 self._name_features(panel, X.shape[1])
+        # All panels have the same columns; the lowest ones tell for all.
+        for panel in self.axes_[:-1].flat:
+            panel.tick_params(labelbottom=False)
 
     def _name_features(self, ax, n_features):
         from matplotlib.ticker import MaxNLocator
