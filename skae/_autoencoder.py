@@ -51,6 +51,8 @@ __all__ = ["AutoencoderTransformer"]
 
 # What validation sets.
 _SEEN = ("n_features_in_", "feature_names_in_", "sample_shape_")
+# What is built again when asked for, and no pickle holds.
+_REBUILT = ("callbacks_", "_models", "_engine")
 # `epochs="auto"` takes at least this many steps, in at most this many epochs.
 _AUTO_STEPS, _AUTO_MIN_EPOCHS, _AUTO_MAX_EPOCHS = 3000, 10, 200
 
@@ -494,7 +496,7 @@ class AutoencoderTransformer(
     def __getstate__(self):
         state = super().__getstate__().copy()
         # Keras objects are built again when asked for.
-        for name in ("_models", "_programs", "callbacks_"):
+        for name in _REBUILT:
             state.pop(name, None)
         return state
 
@@ -605,7 +607,7 @@ class AutoencoderTransformer(
                 history[name] = [*earlier, *history.get(name, [])]
         if goes_on and partial:
             fitted["n_iter_"] += self.n_iter_
-        for name in ("feature_names_in_", "callbacks_", "_models"):
+        for name in ("feature_names_in_", *_REBUILT):
             vars(self).pop(name, None)
         vars(self).update(fitted)
 
@@ -655,11 +657,16 @@ class AutoencoderTransformer(
     # ------------------------------------------------------------- inference
 
     def _encode(self, X):
-        return inference_program(self._spec).encode(self.weights_, X)
+        return self._program().encode(self.weights_, X)
 
     def _decode(self, Z):
-        X = inference_program(self._spec).decode(self.weights_, Z)
+        X = self._program().decode(self.weights_, Z)
         return X.reshape(len(X), *self.sample_shape_)
+
+    def _program(self):
+        if "_engine" not in vars(self):
+            self._engine = inference_program(self._spec)
+        return self._engine
 
     def _sample_scores(self, X):
         scores = np.empty(len(X))

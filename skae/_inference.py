@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import erf, expit
@@ -21,6 +21,8 @@ from threadpoolctl import ThreadpoolController
 # Rows that go through all layers at once: few enough to stay in the cache, many
 # enough for the matrix products to run at full speed.
 BLOCK_ROWS = 512
+# OpenBLAS never splits products of fewer multiplications among threads.
+_SERIAL_WORK = 9216
 
 
 class Activation(NamedTuple):
@@ -147,13 +149,16 @@ def forward(layers: list[Layer], X: np.ndarray, dtype: np.dtype) -> np.ndarray:
         last += bias
         ACTIVATIONS[activation].apply(last)
 
-    with one_blas_thread() as n_threads:
-        starts = range(0, len(X), BLOCK_ROWS)
-        if n_threads == 1 or len(starts) < 4:
+    starts = range(0, len(X), BLOCK_ROWS)
+    if len(X) * max(layer.kernel.size for layer in layers) <= _SERIAL_WORK:
+        run(0)
+        return out
+    with one_blas_thread() as blas_threads:
+        if blas_threads == 1 or len(starts) < 4:
             for start in starts:
                 run(start)
         else:
-            with ThreadPoolExecutor(n_threads) as pool:
+            with ThreadPoolExecutor(blas_threads) as pool:
                 list(pool.map(run, starts))
     return out
 
@@ -171,7 +176,7 @@ class _BlasLimit:
         self._lock = threading.Lock()
         self._users = 0
         self._controller: ThreadpoolController | None = None
-        self._limit = None
+        self._limit: Any = None
         self._n_threads = 1
 
     def enter(self) -> int:
