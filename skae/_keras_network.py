@@ -166,12 +166,26 @@ def cut_in_two(model: Any, cut: Cut) -> tuple[Any, Any]:
             f"output shape {latents[0].shape}. Give the network's input its full shape."
         )
     output = _only(graph.outputs, "output")
-    encoder = keras.Model(graph.inputs[0], latents[0])
+    if output is latents[0]:
+        raise ValueError(
+            "Expected a latent layer before the last one. Received "
+            f"latent_layer={cut.latent_layer!r}, which gives the output of the "
+            f"network. Choose another layer: {_names(model)}."
+        )
+    return keras.Model(graph.inputs[0], latents[0]), _decoder(latents[0], output)
+
+
+def _decoder(latent: Any, output: Any) -> Any:
+    """Return the layers after the latent one, or None if others lead past it."""
+    import keras
+
     try:
-        decoder = keras.Model(latents[0], output)
-    except ValueError:  # The output is also connected to layers before the latent one.
-        decoder = None
-    return encoder, decoder
+        decoder = keras.Model(latent, output)
+    except ValueError:
+        return None
+    # Keras 3.8 does not refuse, but adds the input that is missing.
+    inputs = [x for x in decoder.layers if isinstance(x, keras.layers.InputLayer)]
+    return decoder if len(inputs) == 1 else None
 
 
 def _find_layer(model: Any, latent_layer: str | int) -> Any:
