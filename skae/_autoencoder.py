@@ -20,11 +20,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._engines import (
     activation_name,
-    inference_program,
+    dense_program,
     resolve_network,
     training_program,
 )
 from skae._models import Spec, build_models, join_models, resolve
+from skae._program import get_program
 from skae._schedules import learning_rates
 from skae._training import (
     EarlyStopping,
@@ -500,6 +501,11 @@ class AutoencoderTransformer(
             state.pop(name, None)
         return state
 
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if hasattr(self, "_spec"):
+            self._engine = dense_program(self._spec)
+
     def __sklearn_is_fitted__(self):
         return hasattr(self, "weights_")
 
@@ -620,6 +626,7 @@ class AutoencoderTransformer(
             "output_activation_": spec.output_activation,
             "_spec": spec,
             "_optimizer_state": trainer.state(),
+            "_engine": dense_program(spec),
         }
 
     def _n_epochs(self, n_steps):
@@ -664,9 +671,7 @@ class AutoencoderTransformer(
         return X.reshape(len(X), *self.sample_shape_)
 
     def _program(self):
-        if "_engine" not in vars(self):
-            self._engine = inference_program(self._spec)
-        return self._engine
+        return self._engine or get_program(self._spec)
 
     def _sample_scores(self, X):
         scores = np.empty(len(X))

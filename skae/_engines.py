@@ -42,8 +42,11 @@ def activation_name(activation):
     return activation
 
 
-def _dense_program(spec):
-    """Give the NumPy program of a spec, or None where only TensorFlow will do."""
+def dense_program(spec):
+    """Give the NumPy program of a spec, or None where only TensorFlow will do.
+
+    It encodes and decodes; training has more conditions.
+    """
     activations = (spec.activation, spec.latent_activation, spec.output_activation)
     if not hasattr(spec.network, "layer_sizes") or not all(
         isinstance(name, str) and name in ACTIVATIONS for name in activations
@@ -54,14 +57,9 @@ def _dense_program(spec):
     return DenseProgram(*sizes, *activations, spec.dtype)
 
 
-def inference_program(spec):
-    """Give the program that encodes and decodes."""
-    return _dense_program(spec) or get_program(spec)
-
-
 def training_program(spec):
     """Give the program that trains."""
-    dense = _dense_program(spec)
+    dense = dense_program(spec)
     if (
         dense is not None
         and dense.trainable
