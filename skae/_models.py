@@ -41,7 +41,11 @@ def fingerprint(value: Any) -> Any:
     if hasattr(value, "get_params"):
         return type(value), fingerprint(value.get_params(deep=False))
     if hasattr(value, "get_config"):
-        return type(value), fingerprint(value.get_config())
+        import keras
+
+        # Keras' own Huber, and many a user's loss, leave parameters out of it.
+        is_loss = isinstance(value, keras.losses.Loss)
+        return type(value), fingerprint(vars(value) if is_loss else value.get_config())
     if callable(value) or not hasattr(value, "__dict__"):
         return value  # a function stands for itself
     return type(value), fingerprint(vars(value))
@@ -101,7 +105,7 @@ def join_models(encoder: Any, decoder: Any) -> Any:
     """Join encoder and decoder to the model that a Keras callback sees."""
     import keras
 
-    return keras.Model(encoder.inputs, decoder(encoder.outputs[0]), name="autoencoder")
+    return keras.Model(encoder.input, decoder(encoder.output), name="autoencoder")
 
 
 def find_initializers(model: Any) -> list:
