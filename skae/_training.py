@@ -240,7 +240,8 @@ class SklearnCallbacks(Watcher):
     def __init__(self, estimator: Any, context: Any, X: Any, attributes: Callable):
         self._estimator = estimator
         self._context = context
-        self._arguments = {"estimator": estimator, "X": X}
+        # ScoringMonitor scores nothing without a y; an autoencoder's target is X.
+        self._arguments = {"estimator": estimator, "X": X, "y": X}
         self._attributes = attributes
 
     def epoch_begin(self, epoch: int, rates: np.ndarray) -> np.ndarray:
