@@ -557,7 +557,9 @@ class AutoencoderTransformer(
         random_state = check_random_state(self.random_state)
         if partial and goes_on:
             random_state = copy.deepcopy(self._random_state)
-        spec = self._resolve_spec(X, seen["sample_shape_"], goes_on)
+        # Rows of weight zero decide nothing.
+        kept = X if sample_weight.all() else X[sample_weight > 0]
+        spec = self._resolve_spec(kept, seen["sample_shape_"], goes_on)
         program = training_program(spec)
         weights = self.weights_ if goes_on else program.initial_weights(random_state)
         state = self._optimizer_state if partial and goes_on else None
@@ -645,6 +647,8 @@ class AutoencoderTransformer(
             optimizer = type(optimizer).from_config(
                 {**optimizer.get_config(), "learning_rate": self.learning_rate_init}
             )
+            # Keras refuses to load a model saved with an optimizer not built.
+            optimizer.build(model.trainable_variables)
             model.compile(optimizer, resolve("loss", spec.loss))
             watchers.append(
                 KerasCallbacks(self.callbacks, trainer, model, epochs, n_steps)
