@@ -148,7 +148,8 @@ class EmbeddingDisplay:
 
         key : {"auto", "colorbar", "legend"} or None, default="auto"
             What tells which colour is which label. "auto" is a colour bar, or a
-            legend for more than twenty classes.
+            legend for more than twenty classes. A legend is left out where it would
+            take nearly half of the figure at the smallest legible size.
 
         show_names : bool, default=True
             Draw the names of classes at their medoids. Names that would cover one

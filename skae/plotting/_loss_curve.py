@@ -159,7 +159,7 @@ class LossCurveDisplay:
         >>> from skae.plotting import LossCurveDisplay
         >>> X, _ = load_digits(return_X_y=True)
         >>> net = MLPRegressor(hidden_layer_sizes=[8], max_iter=20, tol=1.0)
-        >>> _ = net.fit(X, X)
+        >>> _ = net.fit(X / 16, X / 16)
         >>> display = LossCurveDisplay.from_estimator({"8 neurons": net})
         >>> display.ax_.get_xlabel()
         'Epoch'

@@ -12,6 +12,8 @@ from skae.plotting._placement import medoids, spread_texts, thin
 
 # Vector graphics of more points than this take longer to open than to draw.
 _RASTERIZED_FROM = 1_000
+# A legend that takes more of the figure's width would leave no map.
+_WIDEST_LEGEND = 0.45
 
 
 def frame_points(ax, Z, name, margin):
@@ -146,20 +148,22 @@ def _legend(axes, names, some_unlabelled, points, key_kwargs):
     ]
     if some_unlabelled:
         handles.append(dot(UNLABELLED_COLOR, "o", "unlabelled"))
-    rows = max(1, int(ax.get_window_extent().height * 72 / ax.figure.dpi / 12))
-    defaults = {
-        "fontsize": "small",
-        "ncols": -(-len(handles) // rows),
-        "handletextpad": 0.1,
-        "columnspacing": 0.8,
-        "borderaxespad": 0.0,
-    }
+    gaps = {"handletextpad": 0.1, "columnspacing": 0.8, "borderaxespad": 0.0}
     # Only a layout engine makes room outside the axes.
-    if ax.figure.get_layout_engine() is None:
-        defaults["loc"] = "upper right"
-    else:
-        defaults.update(loc="upper left", bbox_to_anchor=(1.02, 1))
-    return ax.legend(handles=handles, **{**defaults, **key_kwargs})
+    outside = ax.figure.get_layout_engine() is not None
+    corner = {"loc": "upper left", "bbox_to_anchor": (1.02, 1)}
+    place = corner if outside else {"loc": "upper right"}
+    height = ax.get_window_extent().height * 72 / ax.figure.dpi
+    widest = _WIDEST_LEGEND * ax.figure.bbox.width
+    for size in (8, 7, 6, 5, 4):
+        rows = max(1, int(height / (1.5 * size)))
+        fit = {"fontsize": size, "ncols": -(-len(handles) // rows)}
+        legend = ax.legend(handles=handles, **{**gaps, **place, **fit, **key_kwargs})
+        if legend.get_window_extent().width <= widest:
+            return legend
+        legend.remove()
+    # The names on the map have to do.
+    return None
 
 
 def draw_names(ax, Z, codes, names, text_kwargs):
@@ -180,6 +184,9 @@ def draw_names(ax, Z, codes, names, text_kwargs):
     rows = medoids(Z, codes, len(names))
     by_size = np.argsort(-np.bincount(codes[codes >= 0], minlength=len(names)))
     texts = {code: ax.text(*Z[rows[code]], names[code], **kwargs) for code in by_size}
+    for text in texts.values():
+        # Names stay inside the axes, whose size must not follow from them.
+        text.set_in_layout(False)
     boxes = spread_texts(ax, list(texts.values()))
     return [texts[code] for code in range(len(names))], boxes
 

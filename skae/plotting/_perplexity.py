@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.manifold import TSNE, trustworthiness
 from sklearn.utils import check_random_state
 
-from skae.plotting._drawing import panels
+from skae.plotting._drawing import merge_kwargs, panels
 from skae.plotting._embedding import EmbeddingDisplay
 from skae.plotting._images import as_array
 from skae.plotting._labels import encode_labels
@@ -146,6 +146,8 @@ class PerplexityDisplay:
         ValueError
             If the maps, values and labels do not agree.
         """
+        from matplotlib.text import Text
+
         maps = self._aligned()
         n_cols = min(n_cols, len(maps))
         n_rows = -(-len(maps) // n_cols)
@@ -166,8 +168,8 @@ class PerplexityDisplay:
             )
             # Directions and distances of a map mean nothing by themselves.
             panel.set(xticks=[], yticks=[], xlabel="", ylabel="")
-            panel.set_xlim(-bound, bound, auto=None)
-            panel.set_ylim(-bound, bound, auto=None)
+            panel.set(xlim=(-bound, bound), ylim=(-bound, bound))
+            panel.set_aspect("equal", adjustable="box")
         self._write_titles(drawn)
         first = self.displays_[0]
         codes, names = None, None
@@ -175,16 +177,11 @@ class PerplexityDisplay:
             codes, names = encode_labels(self.labels, len(maps[0]), self.class_names)
         self.key_ = draw_key(key, drawn, first.scatters_, codes, names, key_kwargs)
         if show_names and names:
+            small = merge_kwargs({"fontsize": "small"}, text_kwargs, Text)
             # Last of all, in the room that titles and key have left.
             for display, Z in zip(self.displays_, maps, strict=True):
                 settle_layout(display.ax_)
-                display.texts_, _ = draw_names(
-                    display.ax_,
-                    Z,
-                    codes,
-                    names,
-                    {"fontsize": "small", **(text_kwargs or {})},
-                )
+                display.texts_, _ = draw_names(display.ax_, Z, codes, names, small)
         return self
 
     @classmethod
@@ -317,11 +314,12 @@ class PerplexityDisplay:
         --------
         >>> from sklearn.datasets import load_digits
         >>> from sklearn.decomposition import PCA
+        >>> from sklearn.manifold import Isomap
         >>> from skae.plotting import PerplexityDisplay
         >>> X, y = load_digits(return_X_y=True)
-        >>> X, y = X[:150], y[:150]
+        >>> X, y = X[:200], y[:200]
         >>> display = PerplexityDisplay.from_estimator(
-        ...     PCA(8).fit(X), X, labels=y, perplexities=(5, 30), random_state=0
+        ...     PCA(8).fit(X), X, labels=y, perplexities=(15, 30), reducer=Isomap()
         ... )
         >>> len(display.displays_)
         2

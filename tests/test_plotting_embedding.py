@@ -1,0 +1,350 @@
+"""`EmbeddingDisplay`, and the colours and places that it draws with."""
+
+import subprocess
+import sys
+import time
+from itertools import combinations
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+
+from skae.plotting import EmbeddingDisplay
+from skae.plotting._labels import COLORS, encode_labels
+from skae.plotting._placement import medoids
+
+X, y = load_digits(return_X_y=True)
+Z = PCA(3, random_state=0).fit_transform(X)
+
+
+def _extents(artists):
+    """Left, bottom, right and top of artists in pixels, once they are drawn."""
+    figure = artists[0].figure
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    return [artist.get_window_extent(renderer).extents for artist in artists]
+
+
+def _overlap(a, b):
+    return min(a[2], b[2]) > max(a[0], b[0]) and min(a[3], b[3]) > max(a[1], b[1])
+
+
+def test_plotting_imports_neither_matplotlib_nor_tensorflow():
+    code = (
+        "import sys, skae.plotting; print(sorted({'matplotlib', 'tensorflow', 'keras',"
+        " 'bokeh'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("constructor", ["from_embedding", "from_estimator"])
+def test_both_constructors_draw_every_sample(pyplot, constructor):
+    if constructor == "from_embedding":
+        display = EmbeddingDisplay.from_embedding(Z[:, :2], labels=y, name="PCA")
+    else:
+        pca = PCA(10, random_state=0).fit(X)
+        display = EmbeddingDisplay.from_estimator(
+            pca, X, labels=y, reducer=PCA(2, random_state=0)
+        )
+    (points,) = display.scatters_
+    assert len(points.get_offsets()) == len(X)
+    assert display.ax_.get_xlabel() == "PCA 1"
+    assert display.ax_.get_ylabel() == "PCA 2"
+    assert display.figure_ is display.ax_.figure
+    assert display.unlabelled_ is None
+
+
+def test_embedding_and_reducer_agree_with_what_they_are_made_of(pyplot):
+    pca = PCA(2, random_state=0).fit(X)
+    as_is = EmbeddingDisplay.from_estimator(pca, X)
+    np.testing.assert_array_equal(as_is.embedding, pca.transform(X))
+
+    # A Pipeline that clusters has latent vectors before its last step.
+    pipe = make_pipeline(pca, KMeans(10, n_init=1, random_state=0)).fit(X)
+    clustered = EmbeddingDisplay.from_estimator(pipe, X)
+    np.testing.assert_array_equal(clustered.embedding, pca.transform(X))
+
+
+def test_callers_axes_are_drawn_on(pyplot):
+    figure, (left, right) = pyplot.subplots(1, 2)
+    display = EmbeddingDisplay.from_embedding(Z[:, :2], labels=y, ax=right, key=None)
+    assert display.ax_ is right
+    assert display.figure_ is figure
+    assert not left.collections
+
+
+def test_users_keywords_win_over_defaults(pyplot):
+    display = EmbeddingDisplay.from_embedding(
+        Z[:, :2],
+        labels=y,
+        images=X,
+        n_images=5,
+        scatter_kwargs={"s": 3.5, "alpha": 0.25, "rasterized": False, "lw": 1},
+        text_kwargs={"ha": "left", "color": "green", "size": 5},
+        image_kwargs={"cmap": "plasma"},
+        frame_kwargs={"ec": "red", "lw": 3},
+        key_kwargs={"label": "digit"},
+    )
+    (points,) = display.scatters_
+    assert points.get_sizes() == [3.5]
+    assert points.get_alpha() == 0.25
+    assert not points.get_rasterized()
+    assert display.texts_[0].get_horizontalalignment() == "left"
+    assert display.texts_[0].get_color() == "green"
+    assert display.images_[0].get_cmap().name == "plasma"
+    assert display.frames_.get_linewidth()[0] == 3
+    np.testing.assert_array_equal(display.frames_.get_edgecolor()[0], [1, 0, 0, 1])
+    assert display.key_.ax.get_ylabel() == "digit"
+
+
+def test_users_color_replaces_the_classes(pyplot):
+    display = EmbeddingDisplay.from_embedding(
+        Z[:, :2], labels=y, scatter_kwargs={"color": "black"}
+    )
+    np.testing.assert_array_equal(display.scatters_[0].get_facecolor()[0, :3], 0)
+    assert display.key_ is None
+
+
+def test_ticks_of_the_colour_bar_sit_in_the_middle_of_their_colours(pyplot):
+    display = EmbeddingDisplay.from_embedding(Z[:, :2], labels=y)
+    bar = display.key_
+    edges = bar.norm.boundaries
+    np.testing.assert_allclose(bar.get_ticks(), (edges[:-1] + edges[1:]) / 2)
+    assert [t.get_text() for t in bar.ax.get_yticklabels()] == list("0123456789")
+    assert bar.cmap.N == 10
+
+
+@pytest.mark.parametrize("missing", [-1, np.nan, None])
+def test_unlabelled_samples_are_grey_and_behind(pyplot, missing):
+    labels = np.array([missing if i % 3 == 0 else n for i, n in enumerate(y)], object)
+    if missing is not None:
+        labels = labels.astype(float)
+    display = EmbeddingDisplay.from_embedding(Z[:, :2], labels=labels)
+    grey = display.unlabelled_
+    assert len(grey.get_offsets()) == len(labels[::3])
+    assert grey.get_zorder() < display.scatters_[0].get_zorder()
+    names = [t.get_text() for t in display.key_.ax.get_yticklabels()]
+    assert names == ["unlabelled", *"0123456789"]
+
+
+def test_continuous_labels_have_a_continuous_colour_bar_and_no_names(pyplot):
+    values = X.mean(axis=1)
+    values[0] = np.nan
+    display = EmbeddingDisplay.from_embedding(Z[:, :2], labels=values)
+    assert display.texts_ == []
+    np.testing.assert_array_equal(display.scatters_[0].get_array(), values[1:])
+    assert len(display.unlabelled_.get_offsets()) == 1
+
+
+def test_no_labels_no_key(pyplot):
+    display = EmbeddingDisplay.from_embedding(Z[:, :2])
+    assert display.key_ is None
+    assert display.texts_ == []
+
+
+def test_beyond_twenty_classes_markers_change_and_a_legend_names_them(pyplot):
+    labels = np.arange(len(X)) % 45
+    display = EmbeddingDisplay.from_embedding(Z[:, :2], labels=labels)
+    assert len(display.scatters_) == 3
+    assert len(display.key_.get_texts()) == 45
+    drawn = [len(one.get_paths()[0].vertices) for one in display.scatters_]
+    assert drawn[0] != drawn[1]
+
+
+def test_three_columns_are_drawn_in_three_dimensions(pyplot):
+    display = EmbeddingDisplay.from_embedding(Z, labels=y)
+    assert display.ax_.name == "3d"
+    assert display.ax_.get_zlabel() == "Dimension 3"
+    with pytest.raises(ValueError, match="Received axes with projection='rectilinear'"):
+        EmbeddingDisplay.from_embedding(Z, ax=pyplot.subplots()[1])
+
+
+@pytest.mark.parametrize(("width", "n_classes"), [(4, 20), (6.4, 45)])
+def test_no_name_covers_another_or_leaves_the_axes(pyplot, width, n_classes):
+    _, ax = pyplot.subplots(figsize=(width, 3), layout="constrained")
+    # All medoids are in one place: the worst case.
+    points = np.random.default_rng(0).normal(size=(900, 2))
+    names = [f"a class of number {i}" for i in range(n_classes)]
+    display = EmbeddingDisplay.from_embedding(
+        points, labels=np.arange(900) % n_classes, class_names=names, ax=ax
+    )
+    seen = [text for text in display.texts_ if text.get_visible()]
+    assert len(seen) >= 8
+    boxes = _extents(seen)
+    assert not any(_overlap(a, b) for a, b in combinations(boxes, 2))
+    frame = ax.get_window_extent().extents
+    for box in boxes:
+        assert np.all(box[:2] >= frame[:2] - 1)
+        assert np.all(box[2:] <= frame[2:] + 1)
+
+
+@pytest.mark.parametrize("size", [(6.4, 4.8), (4, 3)])
+def test_no_thumbnail_hides_another_or_a_name(pyplot, size):
+    _, ax = pyplot.subplots(figsize=size, layout="constrained")
+    display = EmbeddingDisplay.from_embedding(
+        Z[:, :2], labels=y, images=X, n_images=100, ax=ax
+    )
+    assert len(display.images_) == len(display.shown_) == 100
+    boxes = _extents([*display.images_, *display.texts_])
+    assert not any(_overlap(a, b) for a, b in combinations(boxes, 2))
+    # A smaller figure does not bring them over one another.
+    display.figure_.set_size_inches(3, 3)
+    boxes = _extents(display.images_)
+    assert not any(_overlap(a, b) for a, b in combinations(boxes, 2))
+
+
+def test_thumbnails_are_the_pictures_of_their_points(pyplot):
+    display = EmbeddingDisplay.from_embedding(Z[:, :2], images=X[:40], n_images=10)
+    assert len(display.images_) == 10
+    for image, row in zip(display.images_, display.shown_, strict=True):
+        np.testing.assert_array_equal(image.get_array(), X[row].reshape(8, 8))
+        left, right, bottom, top = image.get_extent()
+        middle = (left + right) / 2, (bottom + top) / 2
+        np.testing.assert_allclose(middle, Z[row, :2], atol=1e-6)
+    assert EmbeddingDisplay(Z[:, :2], images=X).plot(n_images=0).images_ == []
+
+
+def test_image_size_is_in_points(pyplot):
+    display = EmbeddingDisplay.from_embedding(Z[:, :2], images=X, image_size=30)
+    left, _, right, _ = _extents(display.images_)[0]
+    assert (right - left) * 72 / display.figure_.dpi == pytest.approx(30, rel=0.02)
+
+
+def test_colour_images_and_image_shape(pyplot):
+    flat = np.random.default_rng(0).random((len(Z), 5 * 4 * 3))
+    display = EmbeddingDisplay.from_embedding(
+        Z[:, :2], images=flat, image_shape=(5, 4, 3), n_images=3
+    )
+    assert display.images_[0].get_array().shape == (5, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        (
+            {"embedding": X},
+            r"two or three columns. Received shape \(1797, 64\). Reduce",
+        ),
+        ({"embedding": Z * np.nan}, r"finite numbers. Received NaN or infinity. Leave"),
+        ({"labels": y[:-1]}, r"one label for each of 1797 .* Received shape \(1796,\)"),
+        ({"images": np.ones((2000, 64))}, r"at most 1797 images.* Received 2000. Give"),
+        ({"images": X[:, :50]}, r"Expected pictures. Received rows of 50 .* Give"),
+        ({"images": X, "image_shape": (9, 9)}, r"of 64 values.*\(9, 9\).* 81. Give"),
+        ({"images": X, "embedding": Z}, r"two columns to draw images on. Received"),
+        ({"labels": y, "class_names": ["a"]}, r"10 class names.* Received 1. Give"),
+        ({"key": "bar"}, r"Expected key to be .* Received 'bar'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_the_way_out(pyplot, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        EmbeddingDisplay.from_embedding(**{"embedding": Z[:, :2], **kwargs})
+
+
+def test_many_points_are_small_rasterized_and_quick(pyplot):
+    rng = np.random.default_rng(0)
+    many = rng.normal(size=(100_000, 2))
+    labels = rng.integers(0, 10, len(many))
+
+    def bare():
+        figure, ax = pyplot.subplots()
+        ax.scatter(*many.T)
+        return figure
+
+    def ours():
+        display = EmbeddingDisplay.from_embedding(many, labels=labels)
+        (points,) = display.scatters_
+        assert points.get_sizes()[0] < 1
+        assert points.get_rasterized()
+        return display.figure_
+
+    def seconds(draw):
+        start = time.process_time()
+        figure = draw()
+        figure.savefig("/dev/null", format="png")
+        pyplot.close(figure)
+        return time.process_time() - start
+
+    # The best of several: others may be using the machine.
+    assert min(seconds(ours) for _ in range(3)) < 5 * min(
+        seconds(bare) for _ in range(3)
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        ([3, 1, 3], ["1", "3"]),
+        (["b", "a", None], ["a", "b"]),
+        ([2.0, 0.0, np.nan], ["0", "2"]),
+        ([True, False, True], ["False", "True"]),
+        ([1, "a", None], ["1", "a"]),
+    ],
+)
+def test_labels_of_any_kind_become_sorted_classes(labels, names):
+    labels = np.array(labels, dtype=object if None in labels else None)
+    assert encode_labels(labels, 3)[1] == names
+
+
+def test_names_may_be_given_for_more_classes_than_are_there():
+    assert encode_labels([0, 2], 2, ["a", "b", "c"])[1] == ["a", "c"]
+    assert encode_labels([0, 2], 2, {2: "two"})[1] == ["0", "two"]
+
+
+def test_a_medoid_is_a_member_of_its_class():
+    angle = np.linspace(0, 2 * np.pi, 100)
+    ring = np.column_stack([np.cos(angle), np.sin(angle)])
+    codes = np.arange(100) % 2
+    for code, row in enumerate(medoids(ring, codes, 2)):
+        assert codes[row] == code
+
+
+def _lab(linear):
+    """CIELAB of linear RGB."""
+    to_xyz = [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
+    ]
+    xyz = linear @ np.transpose(to_xyz) / [0.95047, 1.0, 1.08883]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.column_stack(
+        [116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])]
+    )
+
+
+# What a reader sees of linear RGB (Machado, Oliveira and Fernandes, 2009).
+SIGHT = {
+    "normal": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_colour_blind_readers_can_tell_the_colours_apart(sight):
+    srgb = np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in COLORS])
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    lab = _lab(np.clip(linear @ np.transpose(SIGHT[sight]), 0, 1))
+    apart = np.linalg.norm(lab[:, None] - lab[None], axis=-1) + 1e3 * np.eye(len(lab))
+    # 2.3 is the least difference that an eye notices.
+    assert apart.min() > 13
+    assert apart[:10, :10].min() > 23

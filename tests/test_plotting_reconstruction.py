@@ -1,0 +1,168 @@
+"""`ReconstructionDisplay`."""
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits, load_iris
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+
+from skae.plotting import ReconstructionDisplay
+
+X, _ = load_digits(return_X_y=True)
+PCA_16 = PCA(16, random_state=0).fit(X)
+X_HAT = PCA_16.inverse_transform(PCA_16.transform(X))
+
+
+@pytest.mark.parametrize("constructor", ["from_estimator", "from_reconstruction"])
+def test_both_constructors_draw_originals_and_reconstructions(pyplot, constructor):
+    if constructor == "from_estimator":
+        display = ReconstructionDisplay.from_estimator(PCA_16, X, random_state=0)
+    else:
+        display = ReconstructionDisplay.from_reconstruction(X[:4], X_HAT[:4])
+    assert display.images_.shape == display.axes_.shape == (4, 2)
+    for i in range(4):
+        original, decoded = (image.get_array() for image in display.images_[i])
+        np.testing.assert_allclose(original, display.X[i].reshape(8, 8))
+        np.testing.assert_allclose(decoded, display.X_hat[i].reshape(8, 8))
+        # One scale of greys, or a pale reconstruction would look like a dark one.
+        assert display.images_[i, 0].get_clim() == display.images_[i, 1].get_clim()
+    expected = np.square(display.X - display.X_hat).mean(axis=1)
+    np.testing.assert_allclose(display.errors_, expected)
+    assert display.axes_[0, 1].get_xlabel() == f"MSE {expected[0]:.3g}"
+    assert display.axes_[0, 0].get_title() == "original"
+    assert display.bounding_ax_ is None
+
+
+def test_samples_are_random_without_repetition_and_follow_the_seed(pyplot):
+    def drawn(seed, n_samples=4):
+        return ReconstructionDisplay.from_estimator(
+            PCA_16, X[:6], n_samples=n_samples, random_state=seed
+        ).X
+
+    np.testing.assert_array_equal(drawn(0), drawn(0))
+    assert not np.array_equal(drawn(0), drawn(1))
+    assert len(np.unique(drawn(0, n_samples=10), axis=0)) == 6
+
+
+def test_rows_and_differences(pyplot):
+    display = ReconstructionDisplay.from_reconstruction(
+        X[:5], X_HAT[:5], layout="rows", difference=True
+    )
+    assert display.axes_.shape == (3, 5)
+    assert display.images_.shape == (5, 3)
+    change = display.images_[2, 2]
+    np.testing.assert_allclose(change.get_array(), (X_HAT - X)[2].reshape(8, 8))
+    low, high = change.get_clim()
+    assert low == -high
+
+
+def test_callers_axes_are_divided_or_filled(pyplot):
+    figure, ax = pyplot.subplots()
+    display = ReconstructionDisplay.from_reconstruction(X[:2], X_HAT[:2], ax=ax)
+    assert display.bounding_ax_ is ax
+    assert display.figure_ is figure
+    assert len(figure.axes) == 5
+    again = display.plot(ax=display.axes_)
+    assert again.bounding_ax_ is None
+    with pytest.raises(ValueError, match=r"taken by an earlier drawing. Give"):
+        display.plot(ax=ax)
+    with pytest.raises(ValueError, match=r"or 4 for 2 rows .* Received 3 axes. Give"):
+        display.plot(ax=pyplot.subplots(1, 3)[1])
+
+    # Axes placed by hand have no place in a grid to divide.
+    by_hand = pyplot.figure().add_axes((0.5, 0.5, 0.4, 0.4))
+    panel = display.plot(ax=by_hand).axes_[0, 0]
+    assert panel.get_position().x0 >= 0.5
+
+
+def test_users_keywords_win_over_defaults(pyplot):
+    display = ReconstructionDisplay.from_reconstruction(
+        X[:2],
+        X_HAT[:2],
+        difference=True,
+        show_errors=False,
+        image_kwargs={"cmap": "magma", "vmax": 9},
+        difference_kwargs={"cmap": "PuOr"},
+        text_kwargs={"color": "red", "size": 5},
+    )
+    assert display.images_[0, 0].get_cmap().name == "magma"
+    assert display.images_[0, 1].get_clim()[1] == 9
+    assert display.images_[0, 2].get_cmap().name == "PuOr"
+    assert display.axes_[0, 0].title.get_color() == "red"
+    assert display.axes_[0, 0].title.get_fontsize() == 5
+    assert display.axes_[0, 1].get_xlabel() == ""
+
+
+def test_tabular_rows_are_bars_or_lines(pyplot):
+    frame = load_iris(as_frame=True).data
+    pca = PCA(2).fit(frame)
+    display = ReconstructionDisplay.from_estimator(
+        make_pipeline(MinMaxScaler(), PCA(2)).fit(frame),
+        frame,
+        n_samples=3,
+        random_state=0,
+        difference=True,
+        original_kwargs={"fc": "black"},
+    )
+    assert display.images_ is None
+    assert display.lines_.shape == (3, 3)
+    bars = display.lines_[0, 0]
+    np.testing.assert_allclose(
+        [bar.get_height() for bar in bars], display.X.to_numpy()[0]
+    )
+    assert bars[0].get_facecolor() == (0, 0, 0, 1)
+    ticks = [t.get_text() for t in display.axes_[-1, 0].get_xticklabels()]
+    assert ticks == list(frame.columns)
+
+    values = frame.to_numpy()
+    decoded = pca.inverse_transform(pca.transform(frame))
+    display = ReconstructionDisplay.from_reconstruction(
+        values[:2], decoded[:2], kind="line", reconstruction_kwargs={"lw": 4}
+    )
+    assert display.lines_[1, 1].get_linewidth() == 4
+    np.testing.assert_allclose(display.lines_[1, 1].get_ydata(), decoded[1])
+
+
+def test_image_shape_decides_whether_flat_rows_are_pictures(pyplot):
+    flat = np.random.default_rng(0).random((2, 48))
+    kwargs = {"X": flat, "X_hat": flat}
+    assert ReconstructionDisplay.from_reconstruction(**kwargs).images_ is None
+    colour = ReconstructionDisplay.from_reconstruction(**kwargs, image_shape=(4, 4, 3))
+    assert colour.images_[0, 0].get_array().shape == (4, 4, 3)
+    never = ReconstructionDisplay.from_reconstruction(X[:2], X[:2], image_shape=None)
+    assert never.images_ is None
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_image_shaped_input_of_any_type(pyplot, dtype):
+    images = (X[:2].reshape(2, 8, 8, 1)).astype(dtype)
+    display = ReconstructionDisplay.from_reconstruction(images, images[::-1])
+    # Bytes must not wrap round in the difference.
+    expected = np.square(X[0] - X[1]).mean()
+    np.testing.assert_allclose(display.errors_, expected, rtol=1e-6)
+
+
+def test_a_dark_page_has_light_ink(pyplot):
+    light = ReconstructionDisplay.from_reconstruction(X[:1], X_HAT[:1])
+    with pyplot.style.context("dark_background"):
+        dark = ReconstructionDisplay.from_reconstruction(X[:1], X_HAT[:1])
+    assert light.images_[0, 0].get_cmap().name == "gray_r"
+    assert dark.images_[0, 0].get_cmap().name == "gray"
+    # A photograph, whose border is no empty ground, is never turned into a negative.
+    photo = np.random.default_rng(0).random((1, 8, 8))
+    display = ReconstructionDisplay.from_reconstruction(photo, photo)
+    assert display.images_[0, 0].get_cmap().name == "gray"
+
+
+def test_what_does_not_fit_is_refused_with_the_way_out(pyplot):
+    draw = ReconstructionDisplay.from_reconstruction
+    with pytest.raises(ValueError, match=r"one shape.*\(4, 64\) and \(4, 8, 8\). Give"):
+        draw(X[:4], X[:4].reshape(4, 8, 8))
+    with pytest.raises(ValueError, match=r"Received an array of shape .* Put the"):
+        draw(np.ones((2, 3, 8, 8)), np.ones((2, 3, 8, 8)))
+    with pytest.raises(ValueError, match=r"Expected layout .* Received layout='row'"):
+        draw(X[:4], X[:4], layout="row")
+    with pytest.raises(ValueError, match=r"Received KMeans. Reconstructions made"):
+        ReconstructionDisplay.from_estimator(KMeans(), X)
