@@ -77,7 +77,9 @@ def check_weights(sample_weight, X):
 def check_latents(estimator, Z, names):
     """Check latent vectors; `names` are those of their columns."""
     columns = list(map(str, getattr(Z, "columns", ())))
-    Z = check_array(Z, dtype=[np.float64, np.float32], estimator=estimator)
+    Z = check_array(
+        Z, dtype=[np.float64, np.float32], estimator=estimator, input_name="X"
+    )
     if Z.shape[1] != len(names):
         raise ValueError(
             f"X has {Z.shape[1]} columns, but inverse_transform of "
