@@ -32,6 +32,7 @@ from skae._training import (
     KerasCallbacks,
     ProgressBar,
     SklearnCallbacks,
+    Watcher,
     run_epochs,
     set_aside,
 )
@@ -41,7 +42,7 @@ try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:  # scikit-learn before 1.9 has no callbacks
 
-    class CallbackSupportMixin:
+    class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stands for scikit-learn's class of this name."""
 
     def with_callbacks(method):
@@ -485,12 +486,12 @@ class AutoencoderTransformer(
         return self._sample_scores(check_samples(self, X, reset=False))
 
     @property
-    def encoder_(self):
+    def encoder_(self):  # numpydoc ignore=RT01
         """The encoder as a plain Keras model."""
         return self._keras_models()[0]
 
     @property
-    def decoder_(self):
+    def decoder_(self):  # numpydoc ignore=RT01
         """The decoder as a plain Keras model."""
         return self._keras_models()[1]
 
@@ -525,7 +526,7 @@ class AutoencoderTransformer(
         checked = copy.copy(self)
         if not goes_on:
             for name in _SEEN:
-                vars(checked).pop(name, None)
+                checked.__dict__.pop(name, None)
         X = check_samples(checked, X, reset=not goes_on)
         seen = {name: vars(checked)[name] for name in _SEEN if name in vars(checked)}
         return X, check_weights(sample_weight, X), seen
@@ -616,8 +617,8 @@ class AutoencoderTransformer(
         if goes_on and partial:
             fitted["n_iter_"] += self.n_iter_
         for name in ("feature_names_in_", *_REBUILT):
-            vars(self).pop(name, None)
-        vars(self).update(fitted)
+            self.__dict__.pop(name, None)
+        self.__dict__.update(fitted)
 
     def _fitted_attributes(self, spec, seen, trainer, history):
         return {
@@ -638,7 +639,7 @@ class AutoencoderTransformer(
         return min(max(enough, _AUTO_MIN_EPOCHS), _AUTO_MAX_EPOCHS)
 
     def _watchers(self, trainer, spec, X, seen, epochs, n_steps):
-        watchers = []
+        watchers: list[Watcher] = []
         if self.early_stopping:
             watchers.append(EarlyStopping(trainer, self.n_iter_no_change, self.tol))
         if self.callbacks is not None:

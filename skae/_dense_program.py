@@ -91,7 +91,9 @@ class DenseTrainer:
     def __init__(self, program: DenseProgram):
         self.program = program
         sizes, dtype = program.sizes, program.dtype
-        shapes = [shape for pair in pairwise(sizes) for shape in (pair, pair[1:])]
+        shapes: list[tuple[int, ...]] = [
+            shape for pair in pairwise(sizes) for shape in (pair, pair[1:])
+        ]
         n_parameters = sum(int(np.prod(shape)) for shape in shapes)
         # One flat array each, so that Adam runs over all parameters at once.
         self._flat = [np.zeros(n_parameters, dtype) for _ in range(4)]

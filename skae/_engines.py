@@ -53,8 +53,8 @@ def dense_program(spec):
     ):
         return None
     n_features = math.prod(spec.sample_shape)
-    sizes = spec.network.layer_sizes(n_features, spec.latent_dim)
-    return DenseProgram(*sizes, *activations, spec.dtype)
+    encoder, decoder = spec.network.layer_sizes(n_features, spec.latent_dim)
+    return DenseProgram(encoder, decoder, *activations, dtype=spec.dtype)
 
 
 def training_program(spec):

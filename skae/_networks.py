@@ -347,7 +347,7 @@ class ConvNetwork(BaseEstimator):
                     f"got {self.image_shape!r}. Leave it None to take the shape from "
                     "image-shaped samples."
                 )
-            if len(sample_shape) > 1 and with_channels(given) != with_channels(
+            if len(sample_shape) > 1 and _with_channels(given) != _with_channels(
                 sample_shape
             ):
                 raise ValueError(
@@ -355,14 +355,14 @@ class ConvNetwork(BaseEstimator):
                     f"samples are images of shape {sample_shape}. Leave `image_shape` "
                     "None for image-shaped samples."
                 )
-            return with_channels(given)
+            return _with_channels(given)
         if len(sample_shape) > 1:
-            return with_channels(sample_shape)
+            return _with_channels(sample_shape)
         side = math.isqrt(n_features)
         return (side, side, 1) if side**2 == n_features else (n_features, 1)
 
 
-def with_channels(shape):
+def _with_channels(shape):
     """Give (height, width) its one channel; leave (height, width, channels)."""
     return (*shape, 1) if len(shape) == 2 else tuple(shape)
 
@@ -377,7 +377,7 @@ def _sizes(network, name):
     """Read a parameter of positive integers, or say what is wrong with it."""
     value = getattr(network, name)
     sizes = tuple(value)
-    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+    if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
         raise ValueError(
             f"The {name!r} parameter of {type(network).__name__} must hold positive "
             f"integers only. Got {value!r} instead."

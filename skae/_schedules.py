@@ -21,7 +21,7 @@ def learning_rates(rate, initial, optimizer, epochs, first_step=0):
         rate = "constant"
         if not isinstance(optimizer, str):
             rate = _own_learning_rate(optimizer)
-    if isinstance(rate, Real) and not isinstance(rate, bool) and rate > 0:
+    if isinstance(rate, Real) and not isinstance(rate, bool) and float(rate) > 0:
         rate, initial = "constant", rate
 
     def constant(epoch, n_steps):
