@@ -1,0 +1,342 @@
+"""Dense, convolutional and the user's own networks."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator, clone
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
+
+from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+
+X = (load_digits().data[:100] / 16).astype(np.float32)
+IMAGES = X.reshape(-1, 8, 8)
+
+
+def fitted(network, data, **params):
+    params = {"latent_dim": 3, "epochs": 1, "random_state": 0} | params
+    return AutoencoderTransformer(network=network, **params).fit(data)
+
+
+def n_parameters(ae):
+    return ae.encoder_.count_params() + ae.decoder_.count_params()
+
+
+def outputs(model):
+    return [tuple(layer.output.shape[1:]) for layer in model.layers]
+
+
+def noise(*shape):
+    return np.random.default_rng(0).random(shape, np.float32)
+
+
+# ------------------------------------------------------------------ the chapter's two
+
+
+def test_parameters_of_the_chapters_dense_network():
+    network = DenseNetwork((784,), decoder_layer_sizes=())
+    ae = fitted(network, noise(2, 784), latent_dim=64, activation="relu")
+    assert n_parameters(ae) == 716_640 == sum(weight.size for weight in ae.weights_)
+    assert outputs(ae.encoder_) == [(784,), (784,), (64,)]
+    assert outputs(ae.decoder_) == [(64,), (784,)]
+
+
+def test_parameters_of_the_chapters_convolutional_network():
+    network = ConvNetwork(filters=(32, 64), kernel_size=2, strides=2)
+    ae = fitted(network, noise(2, 28, 28), latent_dim=64)
+    assert n_parameters(ae) == 421_377 == sum(weight.size for weight in ae.weights_)
+    assert (14, 14, 32) in outputs(ae.encoder_)
+    assert (7, 7, 64) in outputs(ae.encoder_)
+    assert (7, 7, 64) in outputs(ae.decoder_)
+    assert (14, 14, 32) in outputs(ae.decoder_)
+    assert ae.decoder_.layers[-1].output.shape[1:] == (28, 28)
+    activations = [
+        layer.activation.__name__
+        for model in (ae.encoder_, ae.decoder_)
+        for layer in model.layers
+        if hasattr(layer, "activation")
+    ]
+    assert activations == ["elu", "elu", "linear", "elu", "elu", "sigmoid"]
+
+
+# ------------------------------------------------------------------------ dense
+
+
+def test_the_decoder_mirrors_the_encoder():
+    assert DenseNetwork((32, 16)).layer_sizes(64, 2) == ((32, 16, 2), (16, 32, 64))
+    assert DenseNetwork((32,), (5, 6)).layer_sizes(9, 2) == ((32, 2), (5, 6, 9))
+    assert DenseNetwork(()).layer_sizes(9, 2) == ((2,), (9,))
+
+
+@pytest.mark.parametrize("sizes", [(16, 8), [16, 8], np.array([16, 8])], ids=repr)
+def test_sizes_in_any_sequence(sizes):
+    ae = fitted(DenseNetwork(sizes), X)
+    assert outputs(ae.encoder_) == [(64,), (16,), (8,), (3,)]
+    assert_array_equal(ae.transform(X), fitted(DenseNetwork((16, 8)), X).transform(X))
+
+
+@pytest.mark.parametrize(
+    ("n_features", "hidden"),
+    [
+        (1, (32, 32)),
+        (10, (40, 40)),
+        (64, (256, 256)),
+        (255, (256, 256)),
+        (256, (256, 256, 1000)),
+        (784, (256, 256, 1000)),
+    ],
+)
+def test_auto_sizes_are_the_documented_ones(n_features, hidden):
+    encoder, decoder = DenseNetwork().layer_sizes(n_features, 2)
+    assert encoder == (*hidden, 2)
+    assert decoder == (*hidden[::-1], n_features)
+
+
+def test_images_are_flat_to_a_dense_network():
+    flat, images = (fitted(DenseNetwork((16,)), data) for data in (X, IMAGES))
+    latents = flat.transform(X)
+    assert_array_equal(latents, images.transform(IMAGES))
+    assert_array_equal(
+        flat.inverse_transform(latents).reshape(-1, 8, 8),
+        images.inverse_transform(latents),
+    )
+
+
+# ----------------------------------------------------------------- convolutional
+
+SHAPES = [(27, 31, 3), (27, 31), (1, 7), (3, 1, 2), (1, 1)]
+SIZES = [{"kernel_size": 2, "strides": 2}, {"kernel_size": 3, "strides": 3}]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("params", SIZES, ids=str)
+def test_images_come_back_in_their_size(shape, params):
+    data = noise(6, *shape)
+    ae = fitted(ConvNetwork((2, 3), **params), data)
+    assert ae.transform(data).shape == (6, 3)
+    back = ae.inverse_transform(ae.transform(data))
+    assert back.shape == data.shape
+    assert np.isfinite(back).all()
+    assert ae.decoder_.output_shape == (None, *shape)
+
+
+def test_odd_images_are_learned_at_every_edge():
+    ramp = np.linspace(0, 1, 7)[:, np.newaxis] * np.linspace(0, 1, 5)
+    images = ramp * noise(60, 1, 1)
+    ae = fitted(ConvNetwork((8,)), images, epochs=300, learning_rate=0.003)
+    errors = ((ae.inverse_transform(ae.transform(images)) - images) ** 2).mean(axis=0)
+    assert errors.shape == (7, 5)
+    assert errors.max() < 0.1 * images.var()
+
+
+def test_a_square_is_read_from_flat_samples():
+    flat, images = (fitted(ConvNetwork((4,)), data) for data in (X, IMAGES))
+    assert outputs(flat.encoder_)[1] == (8, 8, 1)
+    assert_array_equal(flat.transform(X), images.transform(IMAGES))
+    assert flat.inverse_transform(flat.transform(X)).shape == X.shape
+
+
+def test_other_flat_samples_are_signals():
+    ae = fitted(ConvNetwork((4, 6)), X[:, :60])
+    assert outputs(ae.encoder_)[1:4] == [(60, 1), (30, 4), (15, 6)]
+    assert ae.inverse_transform(ae.transform(X[:, :60])).shape == (100, 60)
+    odd = fitted(ConvNetwork((4, 6)), X[:, :13])
+    assert odd.inverse_transform(odd.transform(X[:, :13])).shape == (100, 13)
+
+
+@pytest.mark.parametrize("image_shape", [(4, 16), [4, 16], (4, 16, 1)])
+def test_image_shape_of_flat_samples(image_shape):
+    ae = fitted(ConvNetwork((4,), image_shape=image_shape), X)
+    images = fitted(ConvNetwork((4,)), X.reshape(-1, 4, 16))
+    assert_array_equal(ae.transform(X), images.transform(X.reshape(-1, 4, 16)))
+    assert ae.inverse_transform(ae.transform(X)).shape == (100, 64)
+
+
+def test_image_shape_with_channels():
+    ae = fitted(ConvNetwork((4,), image_shape=(4, 4, 4)), X)
+    assert outputs(ae.encoder_)[1:3] == [(4, 4, 4), (2, 2, 4)]
+
+
+def test_image_shape_may_agree_with_the_images():
+    ae = fitted(ConvNetwork((4,), image_shape=(8, 8)), IMAGES)
+    plain = fitted(ConvNetwork((4,)), IMAGES)
+    assert_array_equal(ae.transform(IMAGES), plain.transform(IMAGES))
+
+
+def test_names_stand_for_the_default_networks():
+    for name, network in {"dense": DenseNetwork(), "conv": ConvNetwork()}.items():
+        by_name, by_object = fitted(name, IMAGES), fitted(network, IMAGES)
+        assert_array_equal(by_name.transform(IMAGES), by_object.transform(IMAGES))
+
+
+# -------------------------------------------------------------- networks as parameters
+
+
+@pytest.mark.parametrize(
+    "network", [DenseNetwork((5,), (6,)), ConvNetwork((5,), 2, 3, (8, 8))]
+)
+def test_networks_are_parameter_objects(network):
+    copied = clone(network)
+    assert copied is not network
+    assert copied.get_params() == network.get_params()
+    assert repr(copied) == repr(network)
+    ae = AutoencoderTransformer(network=network)
+    for name, value in network.get_params().items():
+        assert ae.get_params()[f"network__{name}"] == value
+
+
+def test_nested_parameters_are_set():
+    ae = AutoencoderTransformer(network=DenseNetwork(), epochs=1)
+    ae.set_params(network__hidden_layer_sizes=(5,)).fit(X)
+    assert outputs(ae.encoder_)[1] == (5,)
+
+
+def test_a_grid_of_networks():
+    networks = [DenseNetwork((1,)), DenseNetwork((32,)), ConvNetwork((4,))]
+    search = GridSearchCV(
+        AutoencoderTransformer(8, epochs=25, learning_rate=0.01, random_state=0),
+        {"network": networks},
+        cv=2,
+        error_score="raise",
+    ).fit(X)
+    scores = search.cv_results_["mean_test_score"]
+    assert search.best_params_["network"] is not networks[0]
+    assert scores[0] == scores.min()
+    assert len(set(scores)) == 3
+
+
+# -------------------------------------------------------------- the user's own networks
+
+
+class ResidualNetwork(BaseEstimator):
+    """Residual blocks with batch normalisation and dropout."""
+
+    def __init__(self, width=16, rate=0.3):
+        self.width = width
+        self.rate = rate
+
+    def _block(self, x, activation):
+        from keras import layers
+
+        h = layers.BatchNormalization()(x)
+        h = layers.Dense(self.width, activation=activation)(h)
+        return x + layers.Dropout(self.rate)(h)
+
+    def build_encoder(self, inputs, *, latent_dim, activation, latent_activation):
+        from keras import layers
+
+        x = self._block(layers.Dense(self.width)(inputs), activation)
+        return layers.Dense(latent_dim, activation=latent_activation)(x)
+
+    def build_decoder(self, latents, *, output_shape, activation, output_activation):
+        from keras import layers
+
+        x = self._block(layers.Dense(self.width)(latents), activation)
+        return layers.Dense(output_shape[0], activation=output_activation)(x)
+
+
+class Plain:
+    """The least that will do: no base class, no parameters."""
+
+    def build_encoder(self, inputs, *, latent_dim, activation, latent_activation):
+        import keras
+
+        x = keras.layers.Flatten()(inputs)
+        return keras.layers.Dense(latent_dim, activation=latent_activation)(x)
+
+    def build_decoder(self, latents, *, output_shape, activation, output_activation):
+        import keras
+
+        x = keras.layers.Dense(int(np.prod(output_shape)), activation=output_activation)
+        return keras.layers.Reshape(output_shape)(x(latents))
+
+
+class Sparse(Plain):
+    """A penalty on the latents, which Keras adds to the loss."""
+
+    def __init__(self, strength):
+        self.strength = strength
+
+    def build_encoder(self, inputs, **kwargs):
+        import keras
+
+        latents = super().build_encoder(inputs, **kwargs)
+        return keras.layers.ActivityRegularization(l1=self.strength)(latents)
+
+
+def test_a_network_with_residual_blocks_learns():
+    params = {"learning_rate": 0.01, "batch_size": 20}
+    ae = fitted(ResidualNetwork(), X, epochs=20, **params)
+    assert ae.history_["loss"][0] > 2 * ae.history_["loss"][-1]
+    assert -ae.score(X) < X.var(axis=0).mean()
+    again = fitted(ResidualNetwork(), X, epochs=20, **params)
+    assert_array_equal(ae.transform(X), again.transform(X))
+    other = fitted(ResidualNetwork(), X, epochs=20, random_state=1, **params)
+    assert (ae.transform(X) != other.transform(X)).any()
+
+
+def test_dropout_is_for_training_only():
+    ae = fitted(ResidualNetwork(rate=0.5), X, epochs=2)
+    latents = ae.transform(X)
+    assert_array_equal(latents, ae.transform(X))
+    assert_array_equal(latents[:7], ae.transform(X)[:7])
+    assert_allclose(ae.encoder_.predict(X, verbose=0), latents, atol=1e-5)
+    without = fitted(ResidualNetwork(rate=0.0), X, epochs=2)
+    assert abs(without.transform(X) - latents).max() > 1e-4
+
+
+def test_dropout_draws_from_the_seed():
+    fits = [fitted(ResidualNetwork(rate=0.5), X, epochs=2) for _ in range(2)]
+    assert_array_equal(*(ae.transform(X) for ae in fits))
+
+
+def test_batch_statistics_are_learned_and_kept():
+    ae = fitted(ResidualNetwork(), X, epochs=5)
+    moving = [w for w in ae.encoder_.weights if "moving_mean" in w.path]
+    assert len(moving) == 1
+    assert abs(moving[0].numpy()).max() > 0
+    mean = ae.weights_[[w.path for w in ae.encoder_.weights].index(moving[0].path)]
+    assert_array_equal(mean, moving[0].numpy())
+    # A row alone is normalised by the statistics of the training, not by its own.
+    assert_allclose(ae.transform(X[:1]), ae.transform(X)[:1], atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(64,), (8, 8)])
+def test_a_network_of_no_class_of_ours(shape):
+    data = X.reshape(-1, *shape)
+    ae = fitted(Plain(), data, epochs=20, learning_rate=0.01)
+    assert ae.inverse_transform(ae.transform(data)).shape == data.shape
+    assert ae.history_["loss"][0] > 1.5 * ae.history_["loss"][-1]
+
+
+def test_penalties_of_layers_count():
+    loose, tight = (
+        fitted(Sparse(strength), X, epochs=30, learning_rate=0.01)
+        for strength in (0.0, 1.0)
+    )
+    assert abs(tight.transform(X)).mean() < 0.2 * abs(loose.transform(X)).mean()
+
+
+def test_a_grid_over_the_users_parameters():
+    ae = AutoencoderTransformer(3, network=ResidualNetwork(), epochs=20, random_state=0)
+    ae.set_params(learning_rate=0.01, batch_size=20)
+    search = GridSearchCV(ae, {"network__width": [1, 32]}, cv=2, error_score="raise")
+    assert search.fit(X).best_params_ == {"network__width": 32}
+
+
+def test_a_network_whose_random_weights_hide_their_initializer_is_refused():
+    import keras
+
+    class Own(keras.layers.Layer):
+        def build(self, shape):
+            self.factor = self.add_weight(shape=(64,), initializer="normal")
+
+        def call(self, x):
+            return x * self.factor
+
+    class Network(Plain):
+        def build_encoder(self, inputs, **kwargs):
+            return super().build_encoder(Own()(inputs), **kwargs)
+
+    with pytest.raises(ValueError, match="starts from random values"):
+        fitted(Network(), X)
