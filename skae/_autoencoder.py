@@ -33,10 +33,11 @@ from skae._training import (
     ProgressBar,
     SklearnCallbacks,
     Watcher,
+    check_weights_learned,
     run_epochs,
     set_aside,
 )
-from skae._validation import check_latents, check_samples, check_weights
+from skae._validation import check_finite, check_latents, check_samples, check_weights
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -595,6 +596,7 @@ class AutoencoderTransformer(
                 watchers=watchers,
             )
             fitted = self._fitted_attributes(spec, seen, trainer, history)
+        check_weights_learned(fitted["weights_"])
         fitted["_random_state"] = random_state
         for watcher in watchers:
             fitted.update(watcher.attributes())
@@ -603,12 +605,6 @@ class AutoencoderTransformer(
 
     def _store(self, fitted, goes_on, partial):
         """Set the fitted attributes at once, so that a failed fit changes nothing."""
-        if not all(np.isfinite(weight).all() for weight in fitted["weights_"]):
-            raise ValueError(
-                "Training diverged in the last epoch: weights are not finite. Scale "
-                "the data first, for example with MinMaxScaler or StandardScaler, or "
-                "lower `learning_rate`."
-            )
         if goes_on:
             history = fitted["history_"]
             for name in {**self.history_, **history}:
@@ -669,10 +665,13 @@ class AutoencoderTransformer(
     # ------------------------------------------------------------- inference
 
     def _encode(self, X):
-        return self._program().encode(self.weights_, X)
+        # What overflows is refused, in words.
+        with np.errstate(all="ignore"):
+            return check_finite(self, self._program().encode(self.weights_, X))
 
     def _decode(self, Z):
-        X = self._program().decode(self.weights_, Z)
+        with np.errstate(all="ignore"):
+            X = check_finite(self, self._program().decode(self.weights_, Z))
         return X.reshape(len(X), *self.sample_shape_)
 
     def _program(self):
@@ -685,10 +684,11 @@ class AutoencoderTransformer(
             part = X[start : start + block]
             difference = self._decode(self._encode(part))
             difference -= part
-            difference *= difference
             flat = difference.reshape(len(part), -1)
-            scores[start : start + block] = -flat.mean(axis=1, dtype=np.float64)
-        return scores
+            with np.errstate(over="ignore"):
+                squares = np.einsum("ij,ij->i", flat, flat, dtype=np.float64)
+            scores[start : start + block] = -squares / flat.shape[1]
+        return check_finite(self, scores)
 
     def _keras_models(self):
         if not hasattr(self, "weights_"):

@@ -15,6 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -96,8 +97,6 @@ class Program:
             for model in (self._encoder, self._decoder)
             for initializer in find_initializers(model)
         ]
-        self._encode = self._traced(self._encoder)
-        self._decode = self._traced(self._decoder)
 
     @property
     def n_encoder_weights(self) -> int:
@@ -112,10 +111,10 @@ class Program:
         ]
 
     def encode(self, weights: Sequence[np.ndarray], X: np.ndarray) -> np.ndarray:
-        return self._run(self._encode, weights[: self.n_encoder_weights], X)
+        return self._run(self._encode_traced, weights[: self.n_encoder_weights], X)
 
     def decode(self, weights: Sequence[np.ndarray], Z: np.ndarray) -> np.ndarray:
-        return self._run(self._decode, weights[self.n_encoder_weights :], Z)
+        return self._run(self._decode_traced, weights[self.n_encoder_weights :], Z)
 
     @contextmanager
     def lease(self) -> Iterator["Trainer"]:
@@ -130,7 +129,15 @@ class Program:
             with self._lock:
                 self._idle.append(trainer)
 
-    def _traced(self, model: Any) -> Callable:
+    @cached_property
+    def _encode_traced(self) -> Callable:
+        return self._trace(self._encoder)
+
+    @cached_property
+    def _decode_traced(self) -> Callable:
+        return self._trace(self._decoder)
+
+    def _trace(self, model: Any) -> Callable:
         """Trace a model as a pure function of its weights and a batch."""
         import tensorflow as tf
 
@@ -148,7 +155,8 @@ class Program:
 
         signature = [tf.TensorSpec(v.shape, v.dtype) for v in model.weights]
         signature.append(tf.TensorSpec(model.inputs[0].shape, self.spec.dtype))
-        return tf.function(run, input_signature=signature, autograph=False)
+        function = tf.function(run, input_signature=signature, autograph=False)
+        return function.get_concrete_function()
 
     def _run(
         self, function: Callable, weights: Sequence[np.ndarray], X: np.ndarray
@@ -157,9 +165,13 @@ class Program:
 
         _refuse_fork()
         tensors = [tf.convert_to_tensor(weight) for weight in weights]
+
+        def as_dtype(part: np.ndarray) -> np.ndarray:
+            return part.astype(self.spec.dtype, copy=False)
+
         parts = [
-            function(*tensors, X[i : i + BLOCK_ROWS].astype(self.spec.dtype)).numpy()
-            for i in range(0, len(X), BLOCK_ROWS)
+            function(*tensors, tf.convert_to_tensor(as_dtype(part))).numpy()
+            for part in np.split(X, range(BLOCK_ROWS, len(X), BLOCK_ROWS))
         ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 

@@ -17,6 +17,12 @@ from typing import Any
 
 import numpy as np
 
+_DIVERGED = (
+    "Training diverged in {}. The usual causes are unscaled data and too high a learning "
+    "rate. Scale the data first, for example with MinMaxScaler or StandardScaler, or "
+    "lower `learning_rate`."
+)
+
 
 def run_epochs(
     trainer: Any,
@@ -82,12 +88,19 @@ def set_aside(
 def _refuse_divergence(epoch: int, logs: dict[str, float]) -> None:
     for name, value in logs.items():
         if not np.isfinite(value):
-            raise ValueError(
-                f"Training diverged in epoch {epoch + 1}: {name} is {value}. The usual "
-                "causes are unscaled data and too high a learning rate. Scale the data "
-                "first, for example with MinMaxScaler or StandardScaler, or lower "
-                "`learning_rate`."
-            )
+            raise ValueError(_DIVERGED.format(f"epoch {epoch + 1}: {name} is {value}"))
+
+
+# No network that learned something has a weight like this.
+_ABSURD_WEIGHT = 1e10
+
+
+def check_weights_learned(weights: Sequence[np.ndarray]) -> None:
+    """Refuse weights that the last steps have blown up."""
+    for weight in weights:
+        # Not a number is not below the limit either.
+        if weight.size and not np.abs(weight).max() < _ABSURD_WEIGHT:
+            raise ValueError(_DIVERGED.format("the last epoch: a weight exceeds 1e10"))
 
 
 class Watcher:

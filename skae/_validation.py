@@ -74,6 +74,17 @@ def check_weights(sample_weight, X):
     return sample_weight
 
 
+def check_finite(estimator, result):
+    """Check that nothing overflowed on the way to a result."""
+    if not np.isfinite(result).all():
+        raise ValueError(
+            "Input X contains a value too large for what this "
+            f"{type(estimator).__name__} computes with: the result overflows. Scale X "
+            "as the training data were scaled."
+        )
+    return result
+
+
 def check_latents(estimator, Z, names):
     """Check latent vectors; `names` are those of their columns."""
     columns = list(map(str, getattr(Z, "columns", ())))
