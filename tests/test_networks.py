@@ -121,12 +121,12 @@ def test_images_come_back_in_their_size(shape, params):
 
 
 def test_odd_images_are_learned_at_every_edge():
-    ramp = np.linspace(0, 1, 7)[:, np.newaxis] * np.linspace(0, 1, 5)
-    images = ramp * noise(60, 1, 1)
-    ae = fitted(ConvNetwork((8,)), images, epochs=300, learning_rate=0.003)
+    ramp = np.linspace(0.2, 0.8, 7)[:, np.newaxis] * np.linspace(0.2, 0.8, 5)
+    images = ramp + 0.3 * noise(60, 1, 1)
+    ae = fitted(ConvNetwork((8,)), images, epochs=300, learning_rate=0.01)
     errors = ((ae.inverse_transform(ae.transform(images)) - images) ** 2).mean(axis=0)
     assert errors.shape == (7, 5)
-    assert errors.max() < 0.1 * images.var()
+    assert errors.max() < 0.3 * images.var(axis=0).min()
 
 
 def test_a_square_is_read_from_flat_samples():
