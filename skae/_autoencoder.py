@@ -412,7 +412,7 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *sample_shape_)
+        X : array-like of shape (n_samples, ...)
             The samples, in the shape that `fit` saw.
 
         Returns
@@ -433,7 +433,7 @@ class AutoencoderTransformer(
 
         Returns
         -------
-        X_original : ndarray of shape (n_samples, *sample_shape_)
+        X_original : ndarray of shape (n_samples, ...)
             The reconstructions, in the shape that `fit` saw.
         """
         check_is_fitted(self)
@@ -448,7 +448,7 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *sample_shape_)
+        X : array-like of shape (n_samples, ...)
             The samples.
 
         y : Ignored
@@ -475,7 +475,7 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *sample_shape_)
+        X : array-like of shape (n_samples, ...)
             The samples.
 
         Returns
