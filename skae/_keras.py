@@ -205,7 +205,7 @@ class KerasAutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *sample_shape_)
+        X : array-like of shape (n_samples, ...)
             New data, in the shape that `fit` saw.
 
         Returns
@@ -228,7 +228,7 @@ class KerasAutoencoderTransformer(
 
         Returns
         -------
-        X_original : ndarray of shape (n_samples, *sample_shape_)
+        X_original : ndarray of shape (n_samples, ...)
             Reconstructed samples, shaped as in `fit`.
 
         Raises
@@ -264,7 +264,7 @@ class KerasAutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *sample_shape_)
+        X : array-like of shape (n_samples, ...)
             Data to reconstruct.
 
         y : Ignored
@@ -289,7 +289,7 @@ class KerasAutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *sample_shape_)
+        X : array-like of shape (n_samples, ...)
             Data to reconstruct.
 
         Returns
