@@ -114,7 +114,7 @@ class DenseNetwork(BaseEstimator):
 
         Parameters
         ----------
-        inputs : keras.KerasTensor of shape (None, *sample_shape)
+        inputs : keras.KerasTensor of shape (None, ...)
             Stands for a batch of samples.
 
         latent_dim : int
@@ -158,7 +158,7 @@ class DenseNetwork(BaseEstimator):
 
         Returns
         -------
-        outputs : keras.KerasTensor of shape (None, *output_shape)
+        outputs : keras.KerasTensor of shape (None, ...)
             The decoder's output.
         """
         import keras
@@ -233,7 +233,7 @@ class ConvNetwork(BaseEstimator):
 
         Parameters
         ----------
-        inputs : keras.KerasTensor of shape (None, *sample_shape)
+        inputs : keras.KerasTensor of shape (None, ...)
             Stands for a batch of samples.
 
         latent_dim : int
@@ -288,7 +288,7 @@ class ConvNetwork(BaseEstimator):
 
         Returns
         -------
-        outputs : keras.KerasTensor of shape (None, *output_shape)
+        outputs : keras.KerasTensor of shape (None, ...)
             The decoder's output.
         """
         from keras import layers
