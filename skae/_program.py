@@ -403,7 +403,8 @@ class _FusedAdam:
     def apply(self, gradients: list, rate: Any) -> None:
         import tensorflow as tf
 
-        beta_1, beta_2, epsilon = (tf.cast(c, rate.dtype) for c in self._constants)
+        # `cast` would take them through float32.
+        beta_1, beta_2, epsilon = (tf.constant(c, rate.dtype) for c in self._constants)
         step = tf.cast(self._step.assign_add(1), rate.dtype)
         n = len(self._variables)
         moments = zip(self._moments[:n], self._moments[n:], strict=True)
