@@ -1,0 +1,173 @@
+"""The forward pass in NumPy: Keras' numbers, and always the same bits."""
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_digits
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skae._inference import ACTIVATIONS, Layer, forward, one_blas_thread
+
+X = (load_digits().data[:300] / 16).astype(np.float32)
+IMAGES = X.reshape(-1, 8, 8)
+
+
+def layers(dtype, sizes=(70, 40, 9), activation="elu"):
+    generator = np.random.default_rng(0)
+    return [
+        Layer(
+            generator.normal(0, 0.2, (a, b)).astype(dtype),
+            generator.normal(0, 0.2, b).astype(dtype),
+            activation,
+        )
+        for a, b in pairwise(sizes)
+    ]
+
+
+def samples(dtype, n_samples=2500):
+    return np.random.default_rng(1).random((n_samples, 70)).astype(dtype)
+
+
+# ---------------------------------------------------------------------- activations
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_activations_are_those_of_keras(name, dtype):
+    import keras
+
+    x = np.linspace(-30, 30, 601, dtype=dtype)
+    out = x.copy()
+    ACTIVATIONS[name].apply(out)
+    assert out.dtype == dtype
+    expected = keras.activations.get(name)(keras.ops.convert_to_tensor(x)).numpy()
+    # Keras holds some constants in float32.
+    loose = dtype == "float32" or name in ("leaky_relu", "gelu")
+    assert_allclose(out, expected, rtol=3e-6 if loose else 1e-12, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [n for n, a in ACTIVATIONS.items() if a.scale])
+def test_derivatives_are_those_of_the_activations(name):
+    x = np.linspace(-4, 4, 80)  # without zero, where some have a kink
+    step = 1e-6
+    above, below, output = x + step, x - step, x.copy()
+    for array in (above, below, output):
+        ACTIVATIONS[name].apply(array)
+    gradient = np.full(80, 3.0)
+    ACTIVATIONS[name].scale(gradient, output)
+    assert_allclose(gradient, 3 * (above - below) / (2 * step), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", sorted({*ACTIVATIONS} - {"exponential"}))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_activations_are_quiet_and_finite_far_out(name, dtype):
+    x = np.array([-1e30, -1e4, -100, 0, 100, 1e4, 1e30], dtype)
+    with np.errstate(all="raise", under="ignore"):
+        ACTIVATIONS[name].apply(x)
+    assert np.isfinite(x).all()
+
+
+# -------------------------------------------------------------------------- the bits
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_forward_is_the_plain_formula(dtype):
+    chain, x = layers(dtype), samples(dtype)
+    expected = x
+    for kernel, bias, _ in chain:
+        expected = expected @ kernel + bias
+        expected = np.where(expected > 0, expected, np.expm1(np.minimum(expected, 0)))
+    out = forward(chain, x, np.dtype(dtype))
+    assert out.dtype == dtype
+    assert_allclose(out, expected, rtol=1e-4 if dtype == "float32" else 1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_blas_threads_do_not_change_the_bits(dtype):
+    chain, x = layers(dtype, (70, 300, 200, 9)), samples(dtype)
+    bits = []
+    for n_threads in (1, 2, 7):
+        with threadpool_limits(n_threads, user_api="blas"):
+            bits.append(forward(chain, x, np.dtype(dtype)).tobytes())
+    assert bits[0] == bits[1] == bits[2]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n_samples", [1, 2, 511, 512, 513, 2047])
+def test_a_row_does_not_depend_on_the_rows_beside_it(dtype, n_samples):
+    chain, x = layers(dtype), samples(dtype)
+    whole = forward(chain, x, np.dtype(dtype))
+    part = forward(chain, x[:n_samples], np.dtype(dtype))
+    # To rounding: BLAS adds in another order when there are few rows.
+    atol = 2e-6 if dtype == "float32" else 1e-14
+    assert_allclose(part, whole[:n_samples], atol=atol, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "bool", "int16", "float16"])
+def test_small_dtypes_are_converted_block_by_block(dtype):
+    x = (samples("float32") * 3).astype(dtype)
+    chain = layers("float32")
+    assert_array_equal(
+        forward(chain, x, np.dtype("f4")),
+        forward(chain, x.astype("f4"), np.dtype("f4")),
+    )
+
+
+def test_the_input_stays_as_it_is():
+    x = samples("float32")
+    x.flags.writeable = False
+    first = forward(layers("float32"), x, np.dtype("f4"))
+    assert_array_equal(forward(layers("float32"), x, np.dtype("f4")), first)
+
+
+# ---------------------------------------------------------------- threads and limits
+
+
+def blas_threads():
+    return [
+        pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"
+    ]
+
+
+def test_the_limit_is_given_back():
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        assert set(before) == {2}
+        AutoencoderTransformer(3, epochs=2).fit(X).transform(X)
+        assert blas_threads() == before
+        with one_blas_thread():
+            assert set(blas_threads()) == {1}
+            with one_blas_thread():
+                pass
+            assert set(blas_threads()) == {1}
+        assert blas_threads() == before
+        with pytest.raises(ValueError, match="diverged"):
+            AutoencoderTransformer(3, epochs=9, learning_rate=1e30).fit(X * 1e30)
+        assert blas_threads() == before
+
+
+@pytest.mark.parametrize("network", [DenseNetwork((16,)), ConvNetwork((4,))])
+def test_transform_from_many_threads_is_transform(network):
+    ae = AutoencoderTransformer(3, network=network, epochs=1, random_state=0).fit(
+        IMAGES
+    )
+    parts = [IMAGES[i * 30 : i * 30 + 30 + i] for i in range(8)]
+    alone = [ae.transform(part) for part in parts]
+    back = [ae.inverse_transform(latents) for latents in alone]
+    cold = pickle.loads(pickle.dumps(ae))
+    n_before = blas_threads()
+
+    def work(i):
+        for _ in range(25):
+            assert_array_equal(cold.transform(parts[i]), alone[i])
+            assert_array_equal(cold.inverse_transform(alone[i]), back[i])
+        return cold.score(parts[i])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(8))) == [ae.score(part) for part in parts]
+    assert blas_threads() == n_before
