@@ -10,6 +10,7 @@ which owns the variables; fits that run at the same time lease different ones.
 
 import copy
 import os
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -59,14 +60,17 @@ def get_program(spec: Spec) -> "Program":
         return _programs[key]
 
 
-def _renew_lock() -> None:
-    global _lock
+def _after_fork() -> None:
+    global _lock, _tensorflow_pid
     _lock = threading.Lock()
+    # The user may have run TensorFlow, too; nothing public says whether it ran.
+    if _tensorflow_pid is None and "tensorflow" in sys.modules:
+        _tensorflow_pid = os.getppid()
 
 
 if hasattr(os, "register_at_fork"):  # absent on Windows
     # A fork may happen while another thread holds the lock.
-    os.register_at_fork(after_in_child=_renew_lock)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _refuse_fork() -> None:
