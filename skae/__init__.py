@@ -13,7 +13,9 @@ _HOME = {
     "AutoencoderTransformer": "skae._autoencoder",
     "ConvNetwork": "skae._networks",
     "DenseNetwork": "skae._networks",
+    "FileFormatError": "skae._persistence",
     "KerasAutoencoderTransformer": "skae._keras",
+    "load": "skae._persistence",
 }
 
 __all__ = [*_HOME, "__version__"]

@@ -25,6 +25,8 @@ from skae._engines import (
     training_program,
 )
 from skae._models import Spec, build_models, join_models, resolve
+from skae._networks import ConvNetwork, DenseNetwork
+from skae._persistence import save
 from skae._program import get_program
 from skae._schedules import learning_rates
 from skae._training import (
@@ -38,6 +40,12 @@ from skae._training import (
     set_aside,
 )
 from skae._validation import check_finite, check_latents, check_samples, check_weights
+from skae._whitening import (
+    MAX_SAMPLES,
+    MIN_SAMPLES_PER_DIMENSION,
+    fold,
+    local_whitening,
+)
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -57,7 +65,7 @@ _SEEN = ("n_features_in_", "feature_names_in_", "sample_shape_")
 # What is built again when asked for, and no pickle holds.
 _REBUILT = ("callbacks_", "_models", "_engine")
 # `epochs="auto"` takes at least this many steps, in at most this many epochs.
-_AUTO_STEPS, _AUTO_MIN_EPOCHS, _AUTO_MAX_EPOCHS = 3000, 10, 200
+_AUTO_STEPS, _AUTO_MIN_EPOCHS, _AUTO_MAX_EPOCHS = 12000, 5, 200
 
 
 class AutoencoderTransformer(
@@ -108,17 +116,18 @@ class AutoencoderTransformer(
             keras.optimizers.schedules.LearningRateSchedule, default="auto"
         A number is a constant learning rate. "constant" stays at
         `learning_rate_init`. "cosine" falls from there to zero over the run, along
-        half a period of a cosine [2]_. A Keras schedule is evaluated at each step.
-        "auto" is "constant" for an optimizer by name, and its own learning rate
-        for an optimizer of Keras. `partial_fit`, which does not know how long the
-        run will be, takes "cosine" as "constant".
+        half a period of a cosine [2]_, after it has risen in the first tenth of the
+        run. A Keras schedule is evaluated at each step. "auto" is "cosine" for an
+        optimizer by name, and its own learning rate for an optimizer of Keras.
+        `partial_fit`, which does not know how long the run will be, takes "cosine"
+        as "constant".
 
-    learning_rate_init : float, default=0.001
-        The learning rate of the first step, for "constant" and "cosine".
+    learning_rate_init : float, default=0.002
+        The learning rate of "constant", and the highest of "cosine".
 
     epochs : int or "auto", default="auto"
-        How often `fit` goes through the data. "auto" takes as many epochs as 3000
-        steps need, but at least 10 and at most 200.
+        How often `fit` goes through the data. "auto" takes as many epochs as 12000
+        steps need, but at least 5 and at most 200.
 
     batch_size : int or "auto", default="auto"
         The number of samples of a step. "auto" is `min(200, n_samples)`.
@@ -139,6 +148,13 @@ class AutoencoderTransformer(
     tol : float, default=1e-4
         The fall that counts, as a share of the lowest validation loss so far. Only
         used if `early_stopping` is True.
+
+    whiten : bool, default=True
+        Whether `fit` ends by choosing the scales of the latent space so that nearest
+        neighbours differ by as much in every direction, which brings out clusters. It
+        is a linear map, put into the layers before and after the latent vector;
+        reconstructions stay as they are. Done with `latent_activation="linear"`, the
+        two networks of skae, and at least 50 samples for each latent dimension.
 
     warm_start : bool, default=False
         Whether `fit` starts from the weights of the last fit instead of new ones.
@@ -294,6 +310,7 @@ class AutoencoderTransformer(
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "whiten": ["boolean"],
         "warm_start": ["boolean"],
         "callbacks": "no_validation",
         "verbose": ["verbose"],
@@ -318,13 +335,14 @@ class AutoencoderTransformer(
         loss="mse",
         optimizer="adam",
         learning_rate="auto",
-        learning_rate_init=0.001,
+        learning_rate_init=0.002,
         epochs="auto",
         batch_size="auto",
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
         tol=1e-4,
+        whiten=True,
         warm_start=False,
         callbacks=None,
         verbose=0,
@@ -345,6 +363,7 @@ class AutoencoderTransformer(
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.whiten = whiten
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.verbose = verbose
@@ -496,6 +515,26 @@ class AutoencoderTransformer(
         """The decoder as a plain Keras model."""
         return self._keras_models()[1]
 
+    def save(self, path):
+        """Write the fitted transformer to a file that holds no code.
+
+        `skae.load` reads it. The file is written whole or not at all: a file of that
+        name that was there before stays until the new one is complete.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write.
+
+        Raises
+        ------
+        TypeError
+            If a parameter is an object of your own or of Keras, which only a pickle
+            can hold.
+        """
+        check_is_fitted(self)
+        save(self, path)
+
     def __getstate__(self):
         state = super().__getstate__().copy()
         # Keras objects are built again when asked for.
@@ -596,12 +635,30 @@ class AutoencoderTransformer(
                 watchers=watchers,
             )
             fitted = self._fitted_attributes(spec, seen, trainer, history)
+            if self.whiten and not partial:
+                self._whiten(fitted, program, X, rows, random_state)
         check_weights_learned(fitted["weights_"])
         fitted["_random_state"] = random_state
         for watcher in watchers:
             fitted.update(watcher.attributes())
         self._store(fitted, goes_on, partial)
         return self
+
+    def _whiten(self, fitted, program, X, rows, random_state):
+        """Fold the map of `local_whitening` into the weights of a fit."""
+        spec = fitted["_spec"]
+        if spec.latent_activation != "linear" or not isinstance(
+            spec.network, (DenseNetwork, ConvNetwork)
+        ):
+            return
+        if len(rows) < MIN_SAMPLES_PER_DIMENSION * spec.latent_dim:
+            return
+        rows = random_state.permutation(rows)[:MAX_SAMPLES]
+        weights = fitted["weights_"]
+        mapping = local_whitening(program.encode(weights, X[rows]))
+        fitted["weights_"] = fold(weights, program.n_encoder_weights, mapping)
+        # The optimizer's averages belong to the weights before.
+        fitted["_optimizer_state"] = None
 
     def _store(self, fitted, goes_on, partial):
         """Set the fitted attributes at once, so that a failed fit changes nothing."""

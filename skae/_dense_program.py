@@ -68,6 +68,15 @@ class DenseProgram:
             weights += [kernel.astype(self.dtype), np.zeros(fan_out, self.dtype)]
         return weights
 
+    def check(self, weights: Sequence[np.ndarray]) -> None:
+        """Check that weights from elsewhere have the shapes of this network."""
+        expected: list[tuple[int, ...]] = []
+        for pair in pairwise(self.sizes):
+            expected += [pair, pair[1:]]
+        shapes = [weight.shape for weight in weights]
+        if shapes != expected:
+            raise ValueError(f"expected weights of shapes {expected}, got {shapes}")
+
     def layers(self, weights: Sequence[np.ndarray]) -> list[Layer]:
         parts = zip(weights[::2], weights[1::2], self.activations, strict=True)
         return [Layer(*part) for part in parts]

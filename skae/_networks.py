@@ -38,10 +38,9 @@ class DenseNetwork(BaseEstimator):
     Notes
     -----
     With `hidden_layer_sizes="auto"` data of 256 features or more get layers of
-    256, 256 and 1000 units, a narrow funnel in front of one wide layer in the
-    manner of Hinton and Salakhutdinov [1]_ and of the autoencoder of DEC [2]_;
-    fewer features get two layers of `4 * n_features` units (at least 32, at
-    most 256).
+    128, 128 and 512 units: narrow layers in front of a wide one, as in the
+    autoencoder of DEC [1]_ at a fifth of its width. Fewer features get two layers of
+    `4 * n_features` units, at least 32 and at most 128.
 
     A network is anything with the methods `build_encoder` and `build_decoder`.
     A third method, `layer_sizes`, says that the network is nothing but a chain
@@ -50,9 +49,7 @@ class DenseNetwork(BaseEstimator):
 
     References
     ----------
-    .. [1] Hinton, G. E. and Salakhutdinov, R. R. (2006). "Reducing the
-       dimensionality of data with neural networks". Science 313, 504-507.
-    .. [2] Xie, J., Girshick, R. and Farhadi, A. (2016). "Unsupervised deep
+    .. [1] Xie, J., Girshick, R. and Farhadi, A. (2016). "Unsupervised deep
        embedding for clustering analysis". ICML.
 
     Examples
@@ -369,8 +366,8 @@ def _with_channels(shape):
 
 def _auto_layer_sizes(n_features):
     if n_features >= 256:
-        return (256, 256, 1000)
-    return (min(max(4 * n_features, 32), 256),) * 2
+        return (128, 128, 512)
+    return (min(max(4 * n_features, 32), 128),) * 2
 
 
 def _sizes(network, name):

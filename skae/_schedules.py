@@ -9,6 +9,9 @@ import numpy as np
 
 from skae._models import resolve
 
+# The part of a run in which "cosine" first rises.
+_WARM_UP = 0.1
+
 
 def learning_rates(rate, initial, optimizer, epochs, first_step=0):
     """Give the function from an epoch and its steps to their learning rates.
@@ -18,7 +21,7 @@ def learning_rates(rate, initial, optimizer, epochs, first_step=0):
     number of steps taken before.
     """
     if isinstance(rate, str) and rate == "auto":
-        rate = "constant"
+        rate = "cosine"
         if not isinstance(optimizer, str):
             rate = _own_learning_rate(optimizer)
     if isinstance(rate, Real) and not isinstance(rate, bool) and float(rate) > 0:
@@ -28,8 +31,9 @@ def learning_rates(rate, initial, optimizer, epochs, first_step=0):
         return np.full(n_steps, float(initial))
 
     def cosine(epoch, n_steps):
-        done = (epoch * n_steps + np.arange(n_steps)) / (epochs * n_steps)
-        return initial * (1 + np.cos(np.pi * done)) / 2
+        done = (epoch * n_steps + np.arange(1, n_steps + 1)) / (epochs * n_steps + 1)
+        warm_up = np.minimum(1, done / _WARM_UP)
+        return initial * warm_up * (1 + np.cos(np.pi * done)) / 2
 
     def scheduled(epoch, n_steps):
         start = first_step + epoch * n_steps

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 _DIVERGED = (
-    "Training diverged in {}. The usual causes are unscaled data and too high a learning "
-    "rate. Scale the data first, for example with MinMaxScaler or StandardScaler, or "
-    "lower `learning_rate`."
+    "Training diverged in {}. The usual causes are unscaled data and too high a "
+    "learning rate. Scale the data first, for example with MinMaxScaler or "
+    "StandardScaler, or lower `learning_rate`."
 )
 
 

@@ -1,0 +1,80 @@
+"""A linear map that gives latent vectors a scale of their own.
+
+What an autoencoder learns is free up to an invertible linear map of the latent space:
+the next layer can undo it. The loss leaves the map to chance, but K-means, neighbours
+and t-SNE depend on it, for they measure Euclidean distances.
+"""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import math
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+# Neighbours of this many samples are enough to estimate the map.
+MAX_SAMPLES = 10_000
+# A covariance of d columns needs many times d samples.
+MIN_SAMPLES_PER_DIMENSION = 50
+_N_NEIGHBORS = 10
+# The neighbours of every eighth sample are looked up.
+_ROWS_PER_ANCHOR = 8
+# Trees find neighbours sooner than all distances do, up to this many columns.
+_MAX_TREE_DIMENSION = 20
+_N_ROUNDS = 5
+
+
+def local_whitening(Z: np.ndarray) -> np.ndarray:
+    """Find the map that makes the differences between neighbours white.
+
+    Directions along which a sample differs from its nearest neighbours tell nothing
+    about clusters, so they are shortened, and the others stretched. This is relevant
+    component analysis [1]_ with each sample and its neighbours for the groups known to
+    belong together. Every difference counts the same, whatever its length. The
+    neighbours change with the map, hence the rounds.
+
+    The map has the determinant one: it keeps volumes.
+
+    References
+    ----------
+    .. [1] Bar-Hillel, A., Hertz, T., Shental, N. and Weinshall, D. (2005). "Learning a
+       Mahalanobis metric from equivalence constraints". JMLR 6, 937-965.
+    """
+    Z = Z.astype(np.float64)
+    n_latents = Z.shape[1]
+    total = np.eye(n_latents)
+    # The rows are in random order already.
+    n_anchors = math.ceil(len(Z) / _ROWS_PER_ANCHOR)
+    for _ in range(_N_ROUNDS):
+        Y = Z @ total
+        search = NearestNeighbors(
+            n_neighbors=_N_NEIGHBORS + 1,
+            algorithm="kd_tree" if n_latents <= _MAX_TREE_DIMENSION else "brute",
+        ).fit(Y)
+        neighbors = search.kneighbors(Y[:n_anchors], return_distance=False)
+        differences = Y[neighbors] - Y[:n_anchors, np.newaxis]
+        differences = differences.reshape(-1, n_latents)
+        lengths = np.linalg.norm(differences, axis=1)
+        differences = differences[lengths > 0] / lengths[lengths > 0, np.newaxis]
+        if not len(differences):
+            return np.eye(n_latents)
+        values, vectors = np.linalg.eigh(differences.T @ differences / len(differences))
+        # Latent columns that never vary are left as they are.
+        values = np.maximum(values, 1e-6 * values.max())
+        scale = np.exp(np.log(values).mean() / 2) / np.sqrt(values)
+        total = total @ (vectors * scale) @ vectors.T
+    return total
+
+
+def fold(
+    weights: list[np.ndarray], n_encoder: int, mapping: np.ndarray
+) -> list[np.ndarray]:
+    """Put the map into the dense layers before and after the latent vector."""
+    weights = list(weights)
+    kernel, bias = weights[n_encoder - 2 : n_encoder]
+    dtype = kernel.dtype
+    weights[n_encoder - 2] = (kernel @ mapping).astype(dtype)
+    weights[n_encoder - 1] = (bias @ mapping).astype(dtype)
+    weights[n_encoder] = (np.linalg.inv(mapping) @ weights[n_encoder]).astype(dtype)
+    return weights
