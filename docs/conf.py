@@ -1,0 +1,66 @@
+"""Configuration of the documentation. Build it with
+
+python -m sphinx -W --keep-going -b html docs docs/_build/html
+"""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import skae
+
+project = "skae"
+author = "The skae developers"
+project_copyright = author
+version = release = skae.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+default_role = "literal"
+nitpicky = True
+# No intersphinx: the site builds without a network.
+nitpick_ignore_regex = [("py:obj", r"sklearn\..*")]
+
+autosummary_generate = True
+numpydoc_show_class_members = False
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"plot_",
+    # The programs of README are not pages of the gallery.
+    "ignore_pattern": r"(digits|mnist_chapter|run)\.py$",
+    "within_subsection_order": "FileNameSortKey",
+    "doc_module": ("skae",),
+    "backreferences_dir": "generated/backreferences",
+    "reference_url": {"skae": None},
+    "abort_on_example_error": True,
+    "show_memory": False,
+    "write_computation_times": False,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skae"
+html_static_path = ["_static"]
+html_css_files = ["skae.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "show_toc_level": 2,
+    "header_links_before_dropdown": 6,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_sidebars = {"index": [], "getting_started": [], "changelog": []}

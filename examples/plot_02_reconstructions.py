@@ -1,0 +1,68 @@
+"""
+How much of an image survives in 10 numbers? Enough to read it, more than PCA keeps
+===================================================================================
+
+An autoencoder is trained on one part of the data and shown images from the other. Its
+encoder turns the 64 pixels of each into a latent vector of 10 numbers, and its decoder
+redraws the pixels from these.
+"""
+
+# %%
+# Train
+# -----
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.model_selection import train_test_split
+
+from skae import AutoencoderTransformer
+from skae.plotting import LossCurveDisplay, ReconstructionDisplay
+
+X, y = load_digits(return_X_y=True)
+X = (X / 16).astype(np.float32)
+X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+
+ae = AutoencoderTransformer(latent_dim=10, random_state=0).fit(X_train)
+LossCurveDisplay.from_estimator(ae, log_scale=True)
+plt.show()
+
+# %%
+# The error on images not seen before
+# -----------------------------------
+#
+# `score` is minus the mean squared error of the reconstructions, because model
+# selection in scikit-learn takes the higher score for the better one. PCA with 10
+# components is the best that a linear encoder and decoder can do.
+
+pca = PCA(n_components=10).fit(X_train)
+pca_error = np.mean((X_test - pca.inverse_transform(pca.transform(X_test))) ** 2)
+print(f"test MSE: autoencoder {-ae.score(X_test):.4f}, PCA {pca_error:.4f}")
+
+# %%
+# See it
+# ------
+#
+# Four random test images in two columns: the original, and what came back.
+
+ReconstructionDisplay.from_estimator(ae, X_test, n_samples=4, random_state=0)
+plt.show()
+
+# %%
+# The same for PCA in rows, with the difference: red where the reconstruction has too
+# much ink, blue where it has too little. Any transformer with `inverse_transform`
+# will do.
+
+ReconstructionDisplay.from_estimator(
+    pca, X_test, n_samples=8, random_state=0, layout="rows", difference=True
+)
+plt.show()
+
+# %%
+# And the autoencoder on the same images:
+
+ReconstructionDisplay.from_estimator(
+    ae, X_test, n_samples=8, random_state=0, layout="rows", difference=True
+)
+plt.show()

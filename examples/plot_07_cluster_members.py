@@ -1,0 +1,53 @@
+"""
+What does each cluster hold? A row of its members shows it
+==========================================================
+
+A score says how good clusters are; their members say what they are.
+"""
+
+# %%
+# The nearest to each centre
+# --------------------------
+#
+# One row a cluster: in front its centre, drawn by the decoder, then the members nearest
+# to it. With true labels, each row ends with the most frequent one and its share.
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
+from sklearn.pipeline import Pipeline
+
+from skae import AutoencoderTransformer
+from skae.plotting import ClusterDisplay
+
+X, y = load_digits(return_X_y=True)
+X = (X / 16).astype(np.float32)
+pipe = Pipeline(
+    [
+        ("ae", AutoencoderTransformer(random_state=0)),
+        ("km", KMeans(n_clusters=10, n_init=10, random_state=42)),
+    ]
+).fit(X)
+
+ClusterDisplay.from_estimator(pipe, X, y)
+plt.show()
+
+# %%
+# The farthest from it
+# --------------------
+#
+# What a cluster holds at its edge tells more about its errors.
+
+ClusterDisplay.from_estimator(pipe, X, y, kind="farthest")
+plt.show()
+
+# %%
+# Between two clusters
+# --------------------
+#
+# Samples about as far from the next centre as from their own, in order from one to the
+# other.
+
+ClusterDisplay.from_estimator(pipe, X, y, kind="between")
+plt.show()

@@ -1,0 +1,45 @@
+"""
+Which perplexity? Between 15 and 50 the map tells the same story
+================================================================
+
+The perplexity is about the number of neighbours that t-SNE looks at around each point.
+The default of scikit-learn is 30, the chapter takes 15.
+"""
+
+# %%
+# Side by side
+# ------------
+#
+# The maps are turned and scaled to lie on the first one as well as they can, so that
+# what differs is not a matter of chance. Trustworthiness, from 0 to 1, says how far
+# neighbours on the map are neighbours in the latent space.
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+
+from skae import AutoencoderTransformer
+from skae.plotting import PerplexityDisplay
+
+X, y = load_digits(return_X_y=True)
+X = (X / 16).astype(np.float32)
+Z = AutoencoderTransformer(random_state=0).fit_transform(X)[:1000]
+y = y[:1000]
+
+PerplexityDisplay.from_latents(
+    Z, labels=y, perplexities=(5, 15, 30, 50), random_state=0
+)
+plt.show()
+
+# %%
+# Too small and too large
+# -----------------------
+#
+# With a perplexity of 2 each point sees only its nearest neighbours, and groups fall
+# into crumbs that are not in the data. With 150 of 500 points it sees nearly a third of
+# all, and what is near is lost among what is far.
+
+PerplexityDisplay.from_latents(
+    Z[:500], labels=y[:500], perplexities=(2, 30, 150), random_state=0
+)
+plt.show()

@@ -1,0 +1,91 @@
+"""
+Which rows of a table are odd? Those that the autoencoder cannot reconstruct
+============================================================================
+
+An autoencoder learns what its training data have in common. A row that lacks it comes
+back changed, and `score_samples`, minus the error of each sample, is low for it.
+"""
+
+# %%
+# Train on what is normal
+# -----------------------
+#
+# The table holds measurements of cell nuclei. The autoencoder sees only part of the
+# benign ones. Columns of so different scales are scaled first.
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_breast_cancer
+from sklearn.preprocessing import StandardScaler
+
+from skae import AutoencoderTransformer
+
+data = load_breast_cancer()
+X, benign = data.data, data.target == 1
+train = np.flatnonzero(benign)[:200]
+test = np.setdiff1d(np.arange(len(X)), train)
+
+scaler = StandardScaler().fit(X[train])
+ae = AutoencoderTransformer(latent_dim=5, random_state=0).fit(
+    scaler.transform(X[train])
+)
+
+# %%
+# Score the others
+# ----------------
+#
+# The scores are minus mean squared errors, so the axis is drawn logarithmically and
+# turned round.
+
+scores = ae.score_samples(scaler.transform(X[test]))
+odd = ~benign[test]
+
+fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
+bins = np.geomspace(-scores.max(), -scores.min(), 40)
+for name, rows in {"benign": ~odd, "malignant": odd}.items():
+    ax.hist(-scores[rows], bins, alpha=0.6, label=name)
+ax.set(xscale="log", xlabel="reconstruction error", ylabel="rows")
+ax.legend()
+plt.show()
+
+# %%
+# Compare with PCA and with an isolation forest
+# ---------------------------------------------
+
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.metrics import RocCurveDisplay
+
+pca = PCA(5).fit(scaler.transform(X[train]))
+X_test = scaler.transform(X[test])
+scorers = {
+    "autoencoder": scores,
+    "PCA": -np.mean((X_test - pca.inverse_transform(pca.transform(X_test))) ** 2, 1),
+    "isolation forest": IsolationForest(random_state=0)
+    .fit(scaler.transform(X[train]))
+    .score_samples(X_test),
+}
+fig, ax = plt.subplots(figsize=(5, 4.5), layout="constrained")
+for name, score in scorers.items():
+    RocCurveDisplay.from_predictions(odd, -score, ax=ax, name=name)
+plt.show()
+
+# %%
+# Why a row is odd
+# ----------------
+#
+# The columns that come back most changed say why. This is the row with the lowest
+# score.
+
+from skae.plotting import ReconstructionDisplay
+
+worst = X_test[[scores.argmin()]]
+returned = ae.inverse_transform(ae.transform(worst))
+columns = np.argsort(-np.abs(worst - returned)[0])[:10]
+ReconstructionDisplay.from_reconstruction(
+    worst[:, columns],
+    returned[:, columns],
+    image_shape=None,
+    feature_names=list(data.feature_names[columns]),
+)
+plt.show()
