@@ -64,8 +64,9 @@ __all__ = ["AutoencoderTransformer"]
 _SEEN = ("n_features_in_", "feature_names_in_", "sample_shape_")
 # What is built again when asked for, and no pickle holds.
 _REBUILT = ("callbacks_", "_models", "_engine")
-# `epochs="auto"` takes at least this many steps, in at most this many epochs.
-_AUTO_STEPS, _AUTO_MIN_EPOCHS, _AUTO_MAX_EPOCHS = 12000, 5, 200
+# What `epochs="auto"` aims at: see the docstring.
+_AUTO_STEPS, _AUTO_MIN_EPOCHS = 12000, 5
+_AUTO_MAX_EPOCHS, _AUTO_FEW_STEPS = 200, 600
 
 
 class AutoencoderTransformer(
@@ -122,12 +123,13 @@ class AutoencoderTransformer(
         `partial_fit`, which does not know how long the run will be, takes "cosine"
         as "constant".
 
-    learning_rate_init : float, default=0.002
+    learning_rate_init : float, default=0.003
         The learning rate of "constant", and the highest of "cosine".
 
     epochs : int or "auto", default="auto"
         How often `fit` goes through the data. "auto" takes as many epochs as 12000
-        steps need, but at least 5 and at most 200.
+        steps need, but no fewer than 5, and no more than 200 or, on very small data,
+        as 600 steps need.
 
     batch_size : int or "auto", default="auto"
         The number of samples of a step. "auto" is `min(200, n_samples)`.
@@ -335,7 +337,7 @@ class AutoencoderTransformer(
         loss="mse",
         optimizer="adam",
         learning_rate="auto",
-        learning_rate_init=0.002,
+        learning_rate_init=0.003,
         epochs="auto",
         batch_size="auto",
         early_stopping=False,
@@ -688,8 +690,9 @@ class AutoencoderTransformer(
     def _n_epochs(self, n_steps):
         if self.epochs != "auto":
             return self.epochs
-        enough = math.ceil(_AUTO_STEPS / n_steps)
-        return min(max(enough, _AUTO_MIN_EPOCHS), _AUTO_MAX_EPOCHS)
+        epochs = max(math.ceil(_AUTO_STEPS / n_steps), _AUTO_MIN_EPOCHS)
+        most = max(math.ceil(_AUTO_FEW_STEPS / n_steps), _AUTO_MAX_EPOCHS)
+        return min(epochs, most)
 
     def _watchers(self, trainer, spec, X, seen, epochs, n_steps):
         watchers: list[Watcher] = []

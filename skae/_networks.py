@@ -38,9 +38,9 @@ class DenseNetwork(BaseEstimator):
     Notes
     -----
     With `hidden_layer_sizes="auto"` data of 256 features or more get layers of
-    128, 128 and 512 units: narrow layers in front of a wide one, as in the
-    autoencoder of DEC [1]_ at a fifth of its width. Fewer features get two layers of
-    `4 * n_features` units, at least 32 and at most 128.
+    256, 128 and 512 units: narrow layers in front of a wide one, as in the
+    autoencoder of DEC [1]_ at a quarter of its width. Fewer features get two layers
+    of `4 * n_features` units, at least 32 and at most 128.
 
     A network is anything with the methods `build_encoder` and `build_decoder`.
     A third method, `layer_sizes`, says that the network is nothing but a chain
@@ -181,12 +181,17 @@ class ConvNetwork(BaseEstimator):
         The number of filters of each convolution of the encoder. The decoder
         mirrors them.
 
-    kernel_size : int, default=3
-        The width and height of every kernel, in pixels.
+    kernel_size : int or array-like of int, default=3
+        The width and height of every kernel, in pixels, or of each convolution's. The
+        decoder mirrors them.
 
     strides : int, default=2
         By how much each convolution shrinks the image, and each transposed
         convolution enlarges it.
+
+    hidden_layer_sizes : array-like of int, default=()
+        The number of units of each dense layer between the convolutions and the
+        latent layer. The decoder mirrors them.
 
     image_shape : tuple of int or None, default=None
         The shape, (height, width) or (height, width, channels), of the images
@@ -214,15 +219,24 @@ class ConvNetwork(BaseEstimator):
 
     _parameter_constraints = {
         "filters": ["array-like"],
-        "kernel_size": [Interval(Integral, 1, None, closed="left")],
+        "kernel_size": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "strides": [Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": ["array-like"],
         "image_shape": ["array-like", None],
     }
 
-    def __init__(self, filters=(32, 64), kernel_size=3, strides=2, image_shape=None):
+    def __init__(
+        self,
+        filters=(32, 64),
+        kernel_size=3,
+        strides=2,
+        hidden_layer_sizes=(),
+        image_shape=None,
+    ):
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
+        self.hidden_layer_sizes = hidden_layer_sizes
         self.image_shape = image_shape
 
     def build_encoder(self, inputs, *, latent_dim, activation, latent_activation):
@@ -249,22 +263,23 @@ class ConvNetwork(BaseEstimator):
         """
         from keras import layers
 
-        filters, shape = self._layout(inputs.shape[1:])
+        filters, kernels, shape = self._layout(inputs.shape[1:])
         conv = layers.Conv1D if len(shape) == 2 else layers.Conv2D
         x = inputs
         if tuple(inputs.shape[1:]) != shape:
             x = layers.Reshape(shape, name="as_image")(x)
-        for i, n_filters in enumerate(filters):
+        for i, (n_filters, size) in enumerate(zip(filters, kernels, strict=True)):
             x = conv(
                 n_filters,
-                self.kernel_size,
+                size,
                 strides=self.strides,
                 padding="same",
                 activation=activation,
                 name=f"encoder_conv_{i}",
             )(x)
         x = layers.Flatten(name="flatten")(x)
-        return layers.Dense(latent_dim, activation=latent_activation, name="latent")(x)
+        sizes = (*_sizes(self, "hidden_layer_sizes"), latent_dim)
+        return _chain(x, "encoder", sizes, activation, latent_activation)
 
     def build_decoder(self, latents, *, output_shape, activation, output_activation):
         """Connect the decoder's layers to a latent vector.
@@ -290,21 +305,22 @@ class ConvNetwork(BaseEstimator):
         """
         from keras import layers
 
-        filters, shape = self._layout(output_shape)
+        filters, kernels, shape = self._layout(output_shape)
         *size, channels = shape
         deconv = layers.Conv1DTranspose if len(size) == 1 else layers.Conv2DTranspose
         # "same" convolutions round up, so the decoder starts from ceil(size / s^n).
         coarse = [math.ceil(s / self.strides ** len(filters)) for s in size]
-        x = layers.Dense(
-            math.prod(coarse) * filters[-1], activation=activation, name="decoder_dense"
-        )(latents)
+        sizes = _sizes(self, "hidden_layer_sizes")[::-1]
+        sizes = (*sizes, math.prod(coarse) * filters[-1])
+        x = _chain(latents, "decoder", sizes, activation, activation)
         x = layers.Reshape((*coarse, filters[-1]), name="as_feature_maps")(x)
         outputs = [*filters[-2::-1], channels]
-        for i, n_filters in enumerate(outputs):
+        steps = zip(outputs, kernels[::-1], strict=True)
+        for i, (n_filters, kernel) in enumerate(steps):
             last = i == len(outputs) - 1
             x = deconv(
                 n_filters,
-                self.kernel_size,
+                kernel,
                 strides=self.strides,
                 padding="same",
                 activation=output_activation if last else activation,
@@ -330,7 +346,15 @@ class ConvNetwork(BaseEstimator):
                 "hold one positive integer or more, got an empty sequence. For a "
                 "network without convolutions use DenseNetwork."
             )
-        return filters, self._image_shape(tuple(sample_shape))
+        kernels = (self.kernel_size,) * len(filters)
+        if not isinstance(self.kernel_size, Integral):
+            kernels = _sizes(self, "kernel_size")
+        if len(kernels) != len(filters):
+            raise ValueError(
+                f"ConvNetwork has {len(filters)} convolutions: expected `kernel_size` to "
+                f"be one integer or {len(filters)} of them, got {self.kernel_size!r}."
+            )
+        return filters, kernels, self._image_shape(tuple(sample_shape))
 
     def _image_shape(self, sample_shape):
         n_features = math.prod(sample_shape)
@@ -366,7 +390,7 @@ def _with_channels(shape):
 
 def _auto_layer_sizes(n_features):
     if n_features >= 256:
-        return (128, 128, 512)
+        return (256, 128, 512)
     return (min(max(4 * n_features, 32), 128),) * 2
 
 

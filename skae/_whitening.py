@@ -17,12 +17,13 @@ from sklearn.neighbors import NearestNeighbors
 MAX_SAMPLES = 10_000
 # A covariance of d columns needs many times d samples.
 MIN_SAMPLES_PER_DIMENSION = 50
-_N_NEIGHBORS = 10
+# One in so many samples counts as a neighbour, and at least so many do.
+_ROWS_PER_NEIGHBOR, _MIN_NEIGHBORS = 200, 5
 # The neighbours of every eighth sample are looked up.
 _ROWS_PER_ANCHOR = 8
 # Trees find neighbours sooner than all distances do, up to this many columns.
 _MAX_TREE_DIMENSION = 20
-_N_ROUNDS = 5
+_N_ROUNDS = 10
 
 
 def local_whitening(Z: np.ndarray) -> np.ndarray:
@@ -46,10 +47,11 @@ def local_whitening(Z: np.ndarray) -> np.ndarray:
     total = np.eye(n_latents)
     # The rows are in random order already.
     n_anchors = math.ceil(len(Z) / _ROWS_PER_ANCHOR)
+    n_neighbors = max(len(Z) // _ROWS_PER_NEIGHBOR, _MIN_NEIGHBORS)
     for _ in range(_N_ROUNDS):
         Y = Z @ total
         search = NearestNeighbors(
-            n_neighbors=_N_NEIGHBORS + 1,
+            n_neighbors=n_neighbors + 1,
             algorithm="kd_tree" if n_latents <= _MAX_TREE_DIMENSION else "brute",
         ).fit(Y)
         neighbors = search.kneighbors(Y[:n_anchors], return_distance=False)

@@ -46,7 +46,7 @@ KERAS_WARNS = pytest.mark.filterwarnings("ignore:__array__ implementation")
 def digits_fit():
     """Default parameters on all digits. Do not fit it again."""
     data = DIGITS.data.astype(np.float32) / 16
-    return AutoencoderTransformer(8, epochs=30, random_state=0).fit(data[:1500])
+    return AutoencoderTransformer(8, epochs=100, random_state=0).fit(data[:1500])
 
 
 # ------------------------------------------------------------------ it learns
@@ -62,7 +62,7 @@ def test_reconstructs_unseen_digits_better_than_pca(digits_fit):
 
 def test_loss_falls(digits_fit):
     loss = digits_fit.history_["loss"]
-    assert len(loss) == digits_fit.n_iter_ == 30
+    assert len(loss) == digits_fit.n_iter_ == 100
     assert loss[0] > 4 * loss[-1]
 
 
@@ -75,10 +75,12 @@ def test_each_engine_learns(make):
 
 
 def test_auto_epochs_take_more_rounds_for_less_data():
+    tiny = small(epochs="auto").fit(X[:30])  # a step an epoch
     few = small(epochs="auto", batch_size=1).fit(X[:30])  # 30 steps an epoch
     many = small(epochs="auto", batch_size=1).fit(X)  # 300 steps an epoch
-    assert few.n_iter_ == 100
-    assert many.n_iter_ == 10
+    assert tiny.n_iter_ == 600
+    assert few.n_iter_ == 200
+    assert many.n_iter_ == 40
 
 
 # ------------------------------------------------------------- shapes and names
@@ -516,7 +518,7 @@ def test_constant_is_the_initial_rate():
     expected = small(learning_rate=0.004).fit_transform(X)
     constant = small(learning_rate="constant", learning_rate_init=0.004)
     assert_array_equal(constant.fit_transform(X), expected)
-    assert_array_equal(small(learning_rate_init=0.004).fit_transform(X), expected)
+    assert (small(learning_rate_init=0.004).fit_transform(X) != expected).any()
     assert (small().fit_transform(X) != expected).any()
 
 
@@ -538,7 +540,9 @@ def test_cosine_falls_to_zero_over_the_run(make):
     make(
         learning_rate="cosine", learning_rate_init=0.02, epochs=8, callbacks=[watch]
     ).fit(X)
-    expected = 0.02 * (1 + np.cos(np.pi * np.arange(8) / 8)) / 2
+    # Two steps an epoch; the callbacks see the rate of an epoch's first step.
+    done = (2 * np.arange(8) + 1) / 17
+    expected = 0.02 * np.minimum(1, done / 0.1) * (1 + np.cos(np.pi * done)) / 2
     assert_allclose(watch.rates, expected, rtol=1e-6)
     moved = np.abs(np.diff(watch.weights, axis=0)).mean(axis=1)
     assert moved[-1] < 0.1 * moved[0]
@@ -797,7 +801,7 @@ def test_csv_logger_writes_a_row_an_epoch(make, tmp_path):
 @KERAS_WARNS
 @SMALL
 def test_learning_rate_scheduler_rules(make, tmp_path):
-    ae = make(callbacks=[scheduler(tmp_path)], epochs=6).fit(X)
+    ae = make(callbacks=[scheduler(tmp_path)], epochs=6, learning_rate=0.001).fit(X)
     rates = [0.001 / 2**i for i in range(1, 7)]
     schedule = iter(rates)
     import keras
