@@ -5,6 +5,7 @@
 
 import copy
 import math
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skae import __version__
 from skae._engines import (
     activation_name,
     dense_program,
@@ -65,8 +67,8 @@ _SEEN = ("n_features_in_", "feature_names_in_", "sample_shape_")
 # What is built again when asked for, and no pickle holds.
 _REBUILT = ("callbacks_", "_models", "_engine")
 # What `epochs="auto"` aims at: see the docstring.
-_AUTO_STEPS, _AUTO_MIN_EPOCHS = 12000, 5
-_AUTO_MAX_EPOCHS, _AUTO_FEW_STEPS = 200, 600
+_AUTO_STEPS, _AUTO_MIN_EPOCHS = 9000, 5
+_AUTO_MAX_EPOCHS, _AUTO_FEW_STEPS = 200, 1000
 
 
 class AutoencoderTransformer(
@@ -127,9 +129,9 @@ class AutoencoderTransformer(
         The learning rate of "constant", and the highest of "cosine".
 
     epochs : int or "auto", default="auto"
-        How often `fit` goes through the data. "auto" takes as many epochs as 12000
+        How often `fit` goes through the data. "auto" takes as many epochs as 9000
         steps need, but no fewer than 5, and no more than 200 or, on very small data,
-        as 600 steps need.
+        as 1000 steps need.
 
     batch_size : int or "auto", default="auto"
         The number of samples of a step. "auto" is `min(200, n_samples)`.
@@ -542,9 +544,18 @@ class AutoencoderTransformer(
         # Keras objects are built again when asked for.
         for name in _REBUILT:
             state.pop(name, None)
+        state["_skae_version"] = __version__
         return state
 
     def __setstate__(self, state):
+        version = state.pop("_skae_version", __version__)
+        if version != __version__:
+            warnings.warn(
+                f"This {type(self).__name__} was pickled by skae {version} and is read "
+                f"by {__version__}. It may not work; use `save` and `skae.load` to go "
+                "from version to version.",
+                stacklevel=2,
+            )
         super().__setstate__(state)
         if hasattr(self, "_spec"):
             self._engine = dense_program(self._spec)

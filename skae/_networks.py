@@ -351,8 +351,9 @@ class ConvNetwork(BaseEstimator):
             kernels = _sizes(self, "kernel_size")
         if len(kernels) != len(filters):
             raise ValueError(
-                f"ConvNetwork has {len(filters)} convolutions: expected `kernel_size` to "
-                f"be one integer or {len(filters)} of them, got {self.kernel_size!r}."
+                f"ConvNetwork has {len(filters)} convolutions: expected `kernel_size` "
+                f"to be one integer or {len(filters)} of them, got "
+                f"{self.kernel_size!r}."
             )
         return filters, kernels, self._image_shape(tuple(sample_shape))
 
