@@ -38,6 +38,7 @@ from skae.plotting import (
 COMMON = {
     "latent_dim": 64,
     "output_activation": "sigmoid",
+    "learning_rate": 0.001,
     "batch_size": 256,
     "verbose": 1,
     "random_state": 42,
