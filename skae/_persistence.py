@@ -38,7 +38,7 @@ class FileFormatError(ValueError):
     """
 
 
-def save(estimator, path):
+def save(estimator, path):  # numpydoc ignore=PR01
     """Write a fitted transformer to a file, whole or not at all."""
     from safetensors.numpy import save as to_bytes
 
