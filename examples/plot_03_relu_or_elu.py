@@ -101,15 +101,3 @@ for ae in fits.values():
     )
     display.figure_.suptitle(f"{ae.activation.upper()}")
     plt.show()
-
-# %%
-# A linear latent layer
-# ---------------------
-#
-# Best of all is to leave the latent layer linear, which is the default of
-# :class:`~skae.AutoencoderTransformer`: then the latent values are free to be negative.
-
-ae = AutoencoderTransformer(
-    latent_dim=32, epochs=60, batch_size=32, random_state=0
-).fit(X_train)
-print(f"ELU with linear latents: test MSE {-ae.score(X_test):.5f}")

@@ -29,7 +29,7 @@ for ax in axes:
     ax.plot(x, student_t.pdf(x, df=1), label="Student's t, 1 d.f.", linewidth=2)
     ax.set(xlabel="distance", ylabel="density")
 axes[1].set(yscale="log", ylim=(1e-7, 1))
-axes[0].legend()
+axes[1].legend(loc="lower center", fontsize="small")
 plt.show()
 
 # %%

@@ -26,7 +26,7 @@ X = (X / 16).astype(np.float32)
 Z = AutoencoderTransformer(random_state=0).fit_transform(X)
 embedding = TSNE(learning_rate=100, perplexity=15, random_state=0).fit_transform(Z)
 
-fig, ax = plt.subplots(figsize=(9, 8))
+fig, ax = plt.subplots(figsize=(9, 7.5), layout="constrained")
 display = EmbeddingDisplay.from_embedding(
     embedding, labels=y, images=X, n_images=200, name="t-SNE", ax=ax
 )

@@ -72,7 +72,7 @@ ae.set_params(
     regressor__model__latent_dim=4,
     regressor__optimizer__learning_rate=0.003,
     regressor__validation_split=0.2,
-    regressor__callbacks=keras.callbacks.EarlyStopping(patience=3),
+    regressor__callbacks=keras.callbacks.EarlyStopping(min_delta=0.001),
 ).fit(X)
 print(f"latent vectors {ae.transform(X).shape}, {len(ae.history_['loss'])} epochs")
 
