@@ -52,8 +52,8 @@ plt.show()
 # Compare with PCA and with an isolation forest
 # ---------------------------------------------
 #
-# The forest, made for the purpose, finds a few more of them. What it does not tell is in
-# which columns they are odd.
+# The forest, made for the purpose, finds a few more of them. What it does not tell is
+# in which columns they are odd.
 
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
