@@ -11,14 +11,15 @@ back changed, and `score_samples`, minus the error of each sample, is low for it
 # -----------------------
 #
 # The table holds measurements of cell nuclei. The autoencoder sees only part of the
-# benign ones. Columns of so different scales are scaled first.
+# benign ones. Columns of so different scales are scaled first. 200 rows are few, so the
+# network is small: a large one would learn to reconstruct anything.
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer
 from sklearn.preprocessing import StandardScaler
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderTransformer, DenseNetwork
 
 data = load_breast_cancer()
 X, benign = data.data, data.target == 1
@@ -26,9 +27,12 @@ train = np.flatnonzero(benign)[:200]
 test = np.setdiff1d(np.arange(len(X)), train)
 
 scaler = StandardScaler().fit(X[train])
-ae = AutoencoderTransformer(latent_dim=5, random_state=0).fit(
-    scaler.transform(X[train])
-)
+ae = AutoencoderTransformer(
+    latent_dim=5,
+    network=DenseNetwork(hidden_layer_sizes=(16,)),
+    epochs=100,
+    random_state=0,
+).fit(scaler.transform(X[train]))
 
 # %%
 # Score the others
@@ -52,8 +56,8 @@ plt.show()
 # Compare with PCA and with an isolation forest
 # ---------------------------------------------
 #
-# The forest, made for the purpose, finds a few more of them. What it does not tell is
-# in which columns they are odd.
+# The autoencoder is ahead of PCA, and about level with the forest, which is made for
+# the purpose but does not tell in which columns a row is odd.
 
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest

@@ -58,7 +58,7 @@ axes[0].legend()
 plt.show()
 
 # %%
-# The classifier and the clusters gain little beyond about eight latent values, though
+# The classifier and the clusters gain little beyond five to eight latent values, though
 # the error goes on falling: what the further values keep is the hand of the writer, not
 # the digit.
 
