@@ -33,6 +33,7 @@ nitpick_ignore_regex = [("py:obj", r"sklearn\..*")]
 
 autosummary_generate = True
 numpydoc_show_class_members = False
+toc_object_entries_show_parents = "hide"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
@@ -47,6 +48,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "reference_url": {"skae": None},
     "abort_on_example_error": True,
+    "remove_config_comments": True,
     "show_memory": False,
     "write_computation_times": False,
 }
@@ -63,4 +65,15 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"index": [], "getting_started": [], "changelog": []}
+# Pages that have no others under them need no sidebar to find these.
+html_sidebars = {
+    name: []
+    for name in (
+        "index",
+        "getting_started",
+        "speed",
+        "chapter",
+        "changelog",
+        "contributing",
+    )
+}

@@ -11,6 +11,7 @@ redraws the pixels from these.
 # Train
 # -----
 
+# sphinx_gallery_thumbnail_number = 4
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits

@@ -11,6 +11,7 @@ their values means something to the decoder.
 # From images to vectors
 # ----------------------
 
+# sphinx_gallery_thumbnail_number = 2
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.ndimage import zoom

@@ -14,6 +14,7 @@ what the latent vectors are for, so measure that beside the error.
 # nearest neighbours on the latent vectors; and how well K-means finds the digits in
 # them.
 
+# sphinx_gallery_thumbnail_number = 3
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.cluster import KMeans

@@ -28,6 +28,7 @@ def targets(page):
     names = re.findall(r":doc:`(?:[^`<]*<)?([^`>]+)>?`", text)
     for block in re.findall(r"\.\. toctree::\n((?:[ ]+.*\n|\n)+)", text):
         lines = [line.strip() for line in block.splitlines()]
+        lines = [re.sub(r".*<(.+)>", r"\1", line) for line in lines]
         names += [line for line in lines if line and not line.startswith(":")]
     found = set()
     for name in names:
