@@ -722,7 +722,7 @@ class AutoencoderTransformer(
                 KerasCallbacks(self.callbacks, trainer, model, epochs, n_steps)
             )
         if self.verbose:
-            watchers.append(ProgressBar(type(self).__name__, epochs))
+            watchers.append(ProgressBar("fit", epochs))
         if getattr(self, "_skl_callbacks", None):
             context = self._init_callback_context(max_subtasks=epochs)
             context.call_on_fit_task_begin(estimator=self, X=X)

@@ -159,7 +159,13 @@ class ProgressBar(Watcher):
     def __enter__(self) -> "ProgressBar":
         from tqdm.auto import tqdm
 
-        self._bar = tqdm(total=self._epochs, desc=self._name, unit="epoch")
+        # Without the epochs a second, the losses have room in 80 columns.
+        self._bar = tqdm(
+            total=self._epochs,
+            desc=self._name,
+            bar_format="{desc} {percentage:3.0f}%|{bar:8}| {n_fmt}/{total_fmt} "
+            "[{elapsed}<{remaining}{postfix}]",
+        )
         return self
 
     def __exit__(self, *exc_info: object) -> None:
