@@ -158,7 +158,7 @@ class AutoencoderTransformer(
         neighbours differ by as much in every direction, which brings out clusters. It
         is a linear map, put into the layers before and after the latent vector;
         reconstructions stay as they are. Done with `latent_activation="linear"`, the
-        two networks of skae, and at least 50 samples for each latent dimension.
+        two networks of skae, and at least 200 samples for each latent dimension.
 
     warm_start : bool, default=False
         Whether `fit` starts from the weights of the last fit instead of new ones.

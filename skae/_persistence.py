@@ -174,7 +174,7 @@ def _take_apart(estimator):
             **{word: _to_json(getattr(spec, word), word) for word in _SPEC_WORDS},
         },
     }
-    return content, {k: np.ascontiguousarray(v) for k, v in tensors.items()}
+    return content, {k: np.asarray(v, order="C") for k, v in tensors.items()}
 
 
 def _state(estimator):

@@ -16,7 +16,7 @@ from sklearn.neighbors import NearestNeighbors
 # Neighbours of this many samples are enough to estimate the map.
 MAX_SAMPLES = 10_000
 # A covariance of d columns needs many times d samples.
-MIN_SAMPLES_PER_DIMENSION = 50
+MIN_SAMPLES_PER_DIMENSION = 200
 # One in so many samples counts as a neighbour, and at least so many do.
 _ROWS_PER_NEIGHBOR, _MIN_NEIGHBORS = 200, 5
 # The neighbours of every eighth sample are looked up.
