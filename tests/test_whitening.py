@@ -1,0 +1,61 @@
+import numpy as np
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits, make_blobs
+from sklearn.metrics import adjusted_rand_score
+
+from skae import AutoencoderTransformer
+from skae._whitening import local_whitening
+
+X = load_digits().data / 16
+
+
+def fitted(latent_activation="linear", n_samples=500, **parameters):
+    return AutoencoderTransformer(
+        2,
+        latent_activation=latent_activation,
+        epochs=5,
+        random_state=0,
+        **parameters,
+    ).fit(X[:n_samples])
+
+
+def test_reconstructions_stay_as_they_are():
+    white, plain = fitted(), fitted(whiten=False)
+    assert_allclose(white.score(X), plain.score(X), rtol=1e-9)
+    assert abs(white.transform(X) - plain.transform(X)).max() > 0.1
+
+
+def test_latents_differ_by_an_invertible_linear_map():
+    white, plain = fitted().transform(X), fitted(whiten=False).transform(X)
+    mapping, residual, rank, _ = np.linalg.lstsq(plain, white, rcond=None)
+    assert rank == 2
+    assert residual.max() < 1e-9
+    assert_allclose(np.linalg.det(mapping), 1)
+
+
+def test_few_samples_and_other_activations_are_left_alone():
+    for parameters in ({"n_samples": 399}, {"latent_activation": "elu"}):
+        white, plain = fitted(**parameters), fitted(whiten=False, **parameters)
+        assert_array_equal(white.transform(X), plain.transform(X))
+
+
+def test_stretched_clusters_are_found_again():
+    blobs, labels = make_blobs(2000, centers=4, n_features=3, random_state=1)
+    # Within clusters the first direction varies most, and says nothing about them.
+    noise = np.random.RandomState(0).normal(scale=(8, 0, 0), size=blobs.shape)
+    stretched = blobs + noise
+
+    def score(Z):
+        clusters = KMeans(4, n_init=10, random_state=0).fit_predict(Z)
+        return adjusted_rand_score(labels, clusters)
+
+    assert score(stretched) < 0.5
+    assert score(stretched @ local_whitening(stretched)) > 0.65
+
+
+def test_latents_that_never_vary_are_no_trouble():
+    Z = np.zeros((300, 3))
+    assert_array_equal(local_whitening(Z), np.eye(3))
+    Z[:, 0] = np.random.RandomState(0).normal(size=300)
+    assert np.isfinite(local_whitening(Z)).all()
