@@ -648,12 +648,12 @@ class AutoencoderTransformer(
                 watchers=watchers,
             )
             fitted = self._fitted_attributes(spec, seen, trainer, history)
+            for watcher in watchers:
+                fitted.update(watcher.attributes())
             if self.whiten and not partial:
                 self._whiten(fitted, program, X, rows, random_state)
         check_weights_learned(fitted["weights_"])
         fitted["_random_state"] = random_state
-        for watcher in watchers:
-            fitted.update(watcher.attributes())
         self._store(fitted, goes_on, partial)
         return self
 
