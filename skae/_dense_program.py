@@ -1,4 +1,4 @@
-"""Training a small chain of dense layers in NumPy.
+"""Training a chain of dense layers in NumPy.
 
 TensorFlow spends some two microseconds on each operation of a graph, whatever
 its size, and a second or more on its import and on tracing. A small network is
@@ -8,7 +8,10 @@ done sooner without it. The twin of `skae._program`, with the same interface.
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-from collections.abc import Iterator, Sequence
+import math
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
 
@@ -20,7 +23,11 @@ from skae._inference import ACTIVATIONS, Layer, forward, one_blas_thread
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7
 # Adam reads and writes the parameters a piece at a time, so that a piece stays in
 # the cache for all of its dozen operations.
-_ADAM_PIECE = 16384
+_PIECE = 65536
+# From this many multiplications a batch, forwards, two threads are worth their meeting.
+_SHARED_WORK = 2**23
+# Rows that are evaluated at once.
+_EVALUATED_ROWS = 4096
 
 
 class DenseProgram:
@@ -90,33 +97,32 @@ class DenseProgram:
 
     @contextmanager
     def lease(self) -> Iterator["DenseTrainer"]:
-        with one_blas_thread():
-            yield DenseTrainer(self)
+        with one_blas_thread() as n_threads:
+            yield DenseTrainer(self, n_threads)
 
 
 class DenseTrainer:
-    """The arrays of one fit."""
+    """The arrays of one fit.
 
-    def __init__(self, program: DenseProgram):
+    The rows of a large batch are cut into two shares. Two threads run a share each
+    forwards and backwards, meet, and update half of the parameters each. Who does what
+    follows from the sizes alone, so the bits do not depend on the number of threads.
+    """
+
+    def __init__(self, program: DenseProgram, n_threads: int = 1):
         self.program = program
+        self._n_threads = n_threads
         sizes, dtype = program.sizes, program.dtype
         shapes: list[tuple[int, ...]] = [
             shape for pair in pairwise(sizes) for shape in (pair, pair[1:])
         ]
-        n_parameters = sum(int(np.prod(shape)) for shape in shapes)
-        # One flat array each, so that Adam runs over all parameters at once.
-        self._flat = [np.zeros(n_parameters, dtype) for _ in range(4)]
-        self._weights = _views(self._flat[0], shapes)
-        self._gradients = _views(self._flat[1], shapes)
-        self._moments = _views(self._flat[2], shapes) + _views(self._flat[3], shapes)
+        # One flat array each, so that Adam runs over many parameters at once: the
+        # weights, and the running means of the gradients and of their squares.
+        self._flat = np.zeros((3, sum(map(math.prod, shapes))), dtype)
+        self._weights, *moments = (_views(flat, shapes) for flat in self._flat)
+        self._moments = [view for views in moments for view in views]
         self._n_steps = 0
-        piece = min(_ADAM_PIECE, n_parameters)
-        scratch = np.empty(piece, dtype), np.empty(piece, dtype)
-        self._pieces = [
-            (*(flat[i : i + piece] for flat in self._flat),
-             *(s[: len(self._flat[0][i : i + piece])] for s in scratch))
-            for i in range(0, n_parameters, piece)
-        ]  # fmt: skip
+        self._workspaces: dict[tuple[int, int], _Workspace] = {}
 
     def load(
         self, weights: Sequence[np.ndarray], state: Sequence | None, seed: int
@@ -126,8 +132,7 @@ class DenseTrainer:
         self.load_weights(weights)
         if state is None:
             self._n_steps = 0
-            for flat in self._flat[2:]:
-                flat[...] = 0
+            self._flat[1:] = 0
         else:
             self._n_steps = int(state[0])
             for mine, given in zip(self._moments, state[1:], strict=True):
@@ -159,86 +164,243 @@ class DenseTrainer:
     ) -> tuple[float, float]:
         """Take a step a batch; add sum(w l) and sum(w) to `sums`."""
         X, sample_weight = data
-        total, weight = sums
-        for i, rate in enumerate(rates):
-            rows = order[i * batch_size : (i + 1) * batch_size]
-            x = X[rows].astype(self.program.dtype, copy=False)
-            w = sample_weight[rows]
-            outputs = self._forward(x)
-            difference = outputs[-1] - x
-            batch_weight = float(w.sum())
-            squares = np.einsum("ij,ij->i", difference, difference)
-            total += float(squares @ w) / x.shape[1]
-            weight += batch_weight
-            difference *= (w * (2 / (x.shape[1] * batch_weight)))[:, np.newaxis]
-            self._backward(x, outputs, difference)
-            self._adam(rate)
-        return total, weight
+        dtype = self.program.dtype
+        weights = sample_weight[order]
+        starts = range(0, len(order), batch_size)
+        batch_weights = np.add.reduceat(weights, starts, dtype=np.float64)
+        # The mean over the features, the mean over the weights, Adam's first factor.
+        factors = 2 * (1 - _BETA_1) / (X.shape[1] * batch_weights)
+        scales = weights * np.repeat(factors, batch_size)[: len(order)].astype(dtype)
+        scales = scales[:, np.newaxis]
+        steps = self._adam_steps(rates)
+        n_shares = 2 if self.program.work * batch_size >= _SHARED_WORK else 1
+
+        def run(shares: Sequence[int], meet: Callable[[], object]) -> float:
+            total = 0.0
+            # What overflows is refused later, in words.
+            with np.errstate(all="ignore"):
+                for start, step, batch_weight in zip(
+                    starts, steps, batch_weights, strict=True
+                ):
+                    rows = order[start : start + batch_size]
+                    scale = scales[start : start + batch_size]
+                    space = self._workspace(len(rows), n_shares)
+                    for share in shares:
+                        product = space.propagate(share, X, rows, scale)
+                        total += product * batch_weight
+                    meet()
+                    for share in shares:
+                        space.update(share, step)
+                    meet()
+            return total / (2 * (1 - _BETA_1))
+
+        if n_shares == 1 or self._n_threads == 1:
+            total = run(range(n_shares), _go_on)
+        else:
+            total = _run_in_threads(run, n_shares)
+        self._n_steps += len(rates)
+        return sums[0] + float(total), sums[1] + float(batch_weights.sum())
 
     def evaluate(
         self, data: tuple, rows: np.ndarray, batch_size: int
     ) -> tuple[float, float]:
         """Give sum(w l) and sum(w) over the rows."""
         X, sample_weight = data
+        layers = self.program.layers(self._weights)
         total = weight = 0.0
-        for start in range(0, len(rows), batch_size):
-            batch = rows[start : start + batch_size]
+        for start in range(0, len(rows), _EVALUATED_ROWS):
+            batch = rows[start : start + _EVALUATED_ROWS]
             x, w = X[batch].astype(self.program.dtype, copy=False), sample_weight[batch]
-            difference = self._forward(x)[-1] - x
+            difference = forward(layers, x, self.program.dtype)
+            difference -= x
             squares = np.einsum("ij,ij->i", difference, difference)
             total += float(squares @ w) / x.shape[1]
             weight += float(w.sum())
         return total, weight
 
-    def _forward(self, x: np.ndarray) -> list[np.ndarray]:
-        outputs = []
-        weights = iter(self._weights)
-        for kernel, bias, name in zip(
-            weights, weights, self.program.activations, strict=True
-        ):
-            x = x @ kernel
-            x += bias
-            ACTIVATIONS[name].apply(x)
-            outputs.append(x)
-        return outputs
+    def _workspace(self, n_rows: int, n_shares: int) -> "_Workspace":
+        # An epoch has two sizes of batch at most; any number of threads may ask.
+        key = n_rows, n_shares
+        if key not in self._workspaces:
+            space = _Workspace(self.program, self._weights, self._flat, *key)
+            self._workspaces.setdefault(key, space)
+        return self._workspaces[key]
 
-    def _backward(
-        self, x: np.ndarray, outputs: list[np.ndarray], gradient: np.ndarray
-    ) -> None:
-        """Backpropagate; `gradient` is that of the loss by the last output."""
-        inputs = [x, *outputs[:-1]]
-        for i in range(len(outputs) - 1, -1, -1):
-            ACTIVATIONS[self.program.activations[i]].scale(gradient, outputs[i])  # type: ignore[misc]
-            np.matmul(inputs[i].T, gradient, out=self._gradients[2 * i])
-            np.sum(gradient, axis=0, out=self._gradients[2 * i + 1])
-            if i:
-                gradient = gradient @ self._weights[2 * i].T
+    def _adam_steps(self, rates: np.ndarray) -> list[np.ndarray]:
+        """Give the factor of each update, with Adam's correction of its bias."""
+        i = self._n_steps + np.arange(1, len(rates) + 1)
+        steps = rates * np.sqrt(1 - _BETA_2**i) / (1 - _BETA_1**i)
+        # NumPy takes arrays without a dimension faster than numbers.
+        return [np.array(step, self.program.dtype) for step in steps]
 
-    def _adam(self, rate: float) -> None:
-        self._n_steps += 1
-        as_dtype = self.program.dtype.type
-        step = as_dtype(
-            rate * np.sqrt(1 - _BETA_2**self._n_steps) / (1 - _BETA_1**self._n_steps)
+
+class _Workspace:
+    """The layers' outputs and gradients for a batch of one size, and what fills them.
+
+    Everything is made once and written over in every step.
+    """
+
+    def __init__(
+        self,
+        program: DenseProgram,
+        weights: list[np.ndarray],
+        flat: np.ndarray,
+        n_rows: int,
+        n_shares: int,
+    ):
+        dtype, sizes = program.dtype, program.sizes
+        outputs = [np.empty((n_rows, size), dtype) for size in sizes]
+        gradients = [np.empty((n_rows, size), dtype) for size in sizes]
+        difference = np.empty((n_rows, sizes[-1]), dtype)
+        activations = [ACTIVATIONS[name] for name in program.activations]
+        self._shares = []
+        for share in range(n_shares):
+            rows = slice(n_rows * share // n_shares, n_rows * (share + 1) // n_shares)
+            y, g = ([part[rows] for part in parts] for parts in (outputs, gradients))
+            layers = range(len(activations))
+            forwards = [
+                (y[i], weights[2 * i], weights[2 * i + 1], y[i + 1], activations[i])
+                for i in layers
+            ]
+            backwards = [
+                (g[i + 1], y[i + 1], activations[i], weights[2 * i].T, g[i])
+                for i in reversed(layers)
+            ]
+            self._shares.append((rows, forwards, backwards, difference[rows]))
+        pieces = _cut_into_pieces(sizes)
+        size = max(stop - start for start, stop, _ in pieces)
+        self._pieces: list[list[tuple]] = []
+        for share in range(n_shares):
+            gradient, scratch = np.empty((2, size), dtype)
+            self._pieces.append([])
+            for start, stop, parts in pieces[share::n_shares]:
+                sources = []
+                for layer, columns, part_start, part_stop in parts:
+                    target = gradient[part_start - start : part_stop - start]
+                    inputs = None
+                    if columns is not None:
+                        inputs = outputs[layer][:, columns].T
+                        target = target.reshape(len(inputs), -1)
+                    sources.append((inputs, gradients[layer + 1], target))
+                n = stop - start
+                arrays = (*flat[:, start:stop], gradient[:n], scratch[:n])
+                self._pieces[share].append((sources, *arrays))
+        constants = (
+            _BETA_1,
+            _BETA_2,
+            # The gradients come with the factor 1 - beta_1 already.
+            (1 - _BETA_2) / (1 - _BETA_1) ** 2,
+            _EPSILON,
         )
-        decay_1, decay_2 = as_dtype(_BETA_1), as_dtype(_BETA_2)
-        fresh_1, fresh_2 = as_dtype(1 - _BETA_1), as_dtype(1 - _BETA_2)
-        for weight, gradient, mean, square, change, root in self._pieces:
-            np.multiply(gradient, fresh_1, out=change)
-            mean *= decay_1
-            mean += change
+        self._constants = [np.array(constant, dtype) for constant in constants]
+
+    def propagate(
+        self, share: int, X: np.ndarray, rows: np.ndarray, scale: np.ndarray
+    ) -> float:
+        """Run a share forwards and backwards; give the product of error and gradient.
+
+        `scale` turns the error of the reconstruction into the gradient of the loss.
+        """
+        mine, forwards, backwards, difference = self._shares[share]
+        x = forwards[0][0]
+        if X.dtype == x.dtype:
+            # "clip" spares a copy; the rows are in range.
+            np.take(X, rows[mine], axis=0, out=x, mode="clip")
+        else:
+            x[...] = X[rows[mine]]
+        for inputs, kernel, bias, out, activation in forwards:
+            np.dot(inputs, kernel, out=out)
+            out += bias
+            activation.apply(out)
+        gradient = backwards[0][0]
+        np.subtract(out, x, out=difference)
+        np.multiply(difference, scale[mine], out=gradient)
+        product = float(np.vdot(difference, gradient))
+        for gradient, output, activation, kernel_t, before in backwards:
+            activation.scale(gradient, output)  # type: ignore[misc]
+            if output is not forwards[0][3]:
+                np.dot(gradient, kernel_t, out=before)
+        return product
+
+    def update(self, share: int, step: np.ndarray) -> None:
+        """Update a share of the parameters by Adam (Kingma and Ba, 2015).
+
+        A piece stays in the cache from its gradient to its new weights.
+        """
+        beta_1, beta_2, fresh, epsilon = self._constants
+        for sources, weight, mean, square, gradient, scratch in self._pieces[share]:
+            for inputs, outputs, target in sources:
+                if inputs is None:
+                    np.add.reduce(outputs, axis=0, out=target)
+                else:
+                    np.dot(inputs, outputs, out=target)
+            mean *= beta_1
+            mean += gradient
             gradient *= gradient
-            gradient *= fresh_2
-            square *= decay_2
+            gradient *= fresh
+            square *= beta_2
             square += gradient
-            np.sqrt(square, out=root)
-            root += as_dtype(_EPSILON)
-            np.divide(mean, root, out=change)
-            change *= step
-            weight -= change
+            np.sqrt(square, out=scratch)
+            scratch += epsilon
+            np.divide(mean, scratch, out=scratch)
+            scratch *= step
+            weight -= scratch
+
+
+def _cut_into_pieces(sizes: Sequence[int]) -> list[tuple[int, int, list[tuple]]]:
+    """Cut the flat array of parameters into pieces of about `_PIECE` numbers.
+
+    A piece is its start, its stop, and what it holds: rows of the kernel of a layer or,
+    without rows, its bias, each with its own start and stop.
+    """
+    pieces: list[tuple[int, int, list[tuple]]] = []
+    end = 0
+    for layer, (n_inputs, n_units) in enumerate(pairwise(sizes)):
+        n_rows = max(1, _PIECE // n_units)
+        parts: list[tuple[slice | None, int]] = [
+            (slice(i, i + n_rows), min(n_rows, n_inputs - i) * n_units)
+            for i in range(0, n_inputs, n_rows)
+        ]
+        for columns, size in [*parts, (None, n_units)]:
+            part = (layer, columns, end, end + size)
+            if pieces and end + size - pieces[-1][0] <= _PIECE:
+                start, _, others = pieces[-1]
+                pieces[-1] = (start, end + size, [*others, part])
+            else:
+                pieces.append((end, end + size, [part]))
+            end += size
+    return pieces
+
+
+def _go_on() -> None:
+    """Meet nobody."""
+
+
+def _run_in_threads(run: Callable, n_shares: int) -> float:
+    """Call `run` for each share in a thread of its own; add up what they give."""
+    barrier = threading.Barrier(n_shares)
+
+    def run_share(share: int) -> float:
+        try:
+            return run([share], barrier.wait)
+        except BaseException:
+            # The others wait for this one no longer.
+            barrier.abort()
+            raise
+
+    with ThreadPoolExecutor(n_shares - 1) as pool:
+        others = [pool.submit(run_share, share) for share in range(1, n_shares)]
+        try:
+            total = run_share(0)
+        except threading.BrokenBarrierError:
+            for other in others:
+                other.result()  # raises what has happened there
+            raise
+        return total + sum(other.result() for other in others)
 
 
 def _views(flat: np.ndarray, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
     return [
         part.reshape(shape)
         for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)

@@ -5,6 +5,7 @@
 
 import copy
 import math
+import os
 
 from skae._dense_program import DenseProgram
 from skae._inference import ACTIVATIONS
@@ -13,8 +14,11 @@ from skae._program import get_program
 
 _NETWORKS = {"dense": DenseNetwork, "conv": ConvNetwork}
 # Up to this many multiplications a sample a step takes less time in NumPy than in
-# TensorFlow: see the benchmarks.
+# TensorFlow: see the benchmarks. With two cores, NumPy keeps up with any network.
 _MAX_NUMPY_WORK = 2**18
+_MAX_NUMPY_CORES = 2
+# Files of the drivers of NVIDIA and of Windows' subsystem for Linux.
+_GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 
 def resolve_network(network):
@@ -57,13 +61,23 @@ def dense_program(spec):
     return DenseProgram(encoder, decoder, *activations, dtype=spec.dtype)
 
 
+def _numpy_keeps_up():
+    """Tell whether TensorFlow would have neither more cores to use nor a GPU.
+
+    The answer is the same in all processes of a machine, and asks TensorFlow, whose
+    import takes seconds, for nothing.
+    """
+    cores = os.cpu_count() or 1
+    return cores <= _MAX_NUMPY_CORES and not any(map(os.path.exists, _GPU_FILES))
+
+
 def training_program(spec):
     """Give the program that trains."""
     dense = dense_program(spec)
     if (
         dense is not None
         and dense.trainable
-        and dense.work <= _MAX_NUMPY_WORK
+        and (dense.work <= _MAX_NUMPY_WORK or _numpy_keeps_up())
         and isinstance(spec.loss, str)
         and spec.loss in ("mse", "mean_squared_error")
         and isinstance(spec.optimizer, str)
