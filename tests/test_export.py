@@ -11,7 +11,12 @@ from sklearn.base import BaseEstimator
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 
-from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skae import (
+    AutoencoderTransformer,
+    ConvNetwork,
+    DenseNetwork,
+    KerasAutoencoderTransformer,
+)
 
 NEEDS = {
     "onnx": ("tf2onnx", "onnx", "onnxruntime"),
@@ -317,3 +322,75 @@ def test_what_else_is_written_to_standard_error_is_kept(capfd):
         os.write(2, b"I0000 00:00:17 1 reader.cc:83] Reading SavedModel\n")
         os.write(2, b"disk is nearly full\n")
     assert capfd.readouterr().err == "disk is nearly full\n"
+
+
+def build_dense(meta):
+    import keras
+
+    inputs = keras.Input(meta["X_shape_"][1:])
+    latent = keras.layers.Dense(3, name="latent")(inputs)
+    dropped = keras.layers.Dropout(0.5)(latent)
+    return keras.Model(inputs, keras.layers.Dense(64)(dropped))
+
+
+def build_convolutional():
+    import keras
+
+    layers = [
+        keras.Input((8, 8, 1)),
+        keras.layers.Conv2D(4, 2, strides=2, activation="elu", name="latent"),
+        keras.layers.Conv2DTranspose(1, 2, strides=2),
+    ]
+    return keras.Sequential(layers)
+
+
+def build_skipping(meta):
+    import keras
+
+    inputs = keras.Input(meta["X_shape_"][1:])
+    latent = keras.layers.Dense(3, name="latent")(inputs)
+    joined = keras.layers.Concatenate()([latent, inputs])
+    return keras.Model(inputs, keras.layers.Dense(64)(joined))
+
+
+def fit_keras(build, samples):
+    wrappers = pytest.importorskip("scikeras.wrappers")
+    regressor = wrappers.KerasRegressor(build, loss="mse", epochs=1, verbose=0)
+    return KerasAutoencoderTransformer(regressor, random_state=0).fit(samples)
+
+
+@pytest.mark.parametrize(
+    ("build", "shape"),
+    [
+        (build_dense, (64,)),
+        (build_convolutional, (64,)),
+        (build_convolutional, (8, 8)),
+        (build_convolutional, (8, 8, 1)),
+    ],
+)
+def test_any_keras_network(build, shape, format, tmp_path):
+    samples = X.reshape(-1, *shape)
+    ae = fit_keras(build, samples)
+    Z = ae.transform(samples)
+    reconstructed = ae.inverse_transform(Z)
+    for part, x, expected in [
+        ("encoder", samples, Z),
+        ("decoder", Z, reconstructed),
+        ("autoencoder", samples, reconstructed),
+    ]:
+        ae.export(tmp_path / part, format=format, part=part)
+        for n in (1, 7):
+            outputs, names = run(format, tmp_path / part, x[:n])
+            assert names == [INPUTS[part]]
+            assert_allclose(outputs, expected[:n], rtol=0, atol=1e-6)
+
+
+def test_a_keras_network_that_cannot_be_cut_has_no_decoder(tmp_path):
+    ae = fit_keras(build_skipping, X)
+    with pytest.raises(ValueError, match="decoder expects a network whose output"):
+        ae.export(tmp_path / "model", format="tf_saved_model", part="decoder")
+    assert os.listdir(tmp_path) == []
+    ae.export(tmp_path / "model", format="tf_saved_model", part="autoencoder")
+    outputs, _ = run("tf_saved_model", tmp_path / "model", X)
+    error = np.square(outputs - X).mean(axis=1)
+    assert_allclose(error, -ae.score_samples(X), rtol=1e-4)
