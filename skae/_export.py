@@ -28,7 +28,8 @@ _SAVED_MODEL = {"assets", "fingerprint.pb", "saved_model.pb", "variables"}
 _TOLERANCE = 1e-4
 # The notes of TensorFlow's converters and of LiteRT, which are no warnings to a user.
 _NOTES = re.compile(
-    rb"[IW]\d{4} .*\w\.cc:\d+\] |INFO: |WARNING: All log messages before absl"
+    rb"(\d{4}-[-\d]+ [\d:.]+: )?[IW](\d{4})? .*\w\.cc:\d+\] "  # TensorFlow 2.20, 2.21
+    rb"|INFO: |WARNING: All log messages before absl"
 )
 _stderr_lock = threading.Lock()
 
@@ -133,6 +134,10 @@ def _write(title: str, model: Any, path: str, format: str) -> None:
     signature = keras.InputSpec(
         shape=(None, *inputs.shape[1:]), dtype=inputs.dtype, name=inputs.name
     )
+    # Keras before 3.15 speaks of LiteRT whatever `verbose`. The switch belongs to this
+    # thread.
+    speaks = keras.config.is_interactive_logging_enabled()
+    keras.config.disable_interactive_logging()
     try:
         model.export(path, format=format, verbose=False, input_signature=[signature])
     except OSError:
@@ -143,6 +148,9 @@ def _write(title: str, model: Any, path: str, format: str) -> None:
             "cause is above). A layer of it may have no counterpart there; try another "
             "format."
         ) from error
+    finally:
+        if speaks:
+            keras.config.enable_interactive_logging()
 
 
 def _check_outputs(

@@ -273,6 +273,7 @@ def test_nothing_global_changes(fitted, format, tmp_path):
             str(np.random.get_state()),  # noqa: NPY002
             keras.config.dtype_policy().name,
             keras.config.floatx(),
+            keras.config.is_interactive_logging_enabled(),
             tf.executing_eagerly(),
             (logging.root.level, list(logging.root.handlers)),
             os.getcwd(),
