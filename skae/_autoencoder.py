@@ -26,6 +26,7 @@ from skae._engines import (
     resolve_network,
     training_program,
 )
+from skae._export import export
 from skae._models import Spec, build_models, join_models, resolve
 from skae._networks import ConvNetwork, DenseNetwork
 from skae._persistence import save
@@ -539,6 +540,66 @@ class AutoencoderTransformer(
         check_is_fitted(self)
         save(self, path)
 
+    def export(self, path, *, format="onnx", part="encoder"):
+        """Write the encoder, the decoder or both for programs that run without skae.
+
+        Keras writes the file, which is then run: it takes its place once its outputs
+        agree with those of this transformer. It takes any number of samples, in the
+        shape that `fit` saw.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write; for a SavedModel, the directory. A file of that name is
+            replaced when the new one is complete, and so is a directory that holds
+            a SavedModel and nothing else.
+
+        format : {"onnx", "tf_saved_model", "litert"}, default="onnx"
+            The format. "onnx" is run by ONNX Runtime and many others, "tf_saved_model"
+            by TensorFlow and TensorFlow Serving, "litert", once TensorFlow Lite, on
+            phones and small devices. ONNX and LiteRT take a transformer that was fitted
+            on float32, and need `pip install "skae[export]"`; LiteRT also needs Keras
+            3.13.
+
+        part : {"encoder", "decoder", "autoencoder"}, default="encoder"
+            The part. "encoder" computes what `transform` does, from an input named
+            "samples"; "decoder" what `inverse_transform` does, from "latents";
+            "autoencoder" one after the other, from "samples".
+
+        Raises
+        ------
+        ImportError
+            If a package that the format needs is missing or too old.
+        FileExistsError
+            If `path` is a directory that holds more than a SavedModel.
+        ValueError
+            If a parameter is not what is expected, or the format can't compute in the
+            dtype of this transformer.
+        RuntimeError
+            If the network has a layer that the format has not.
+
+        See Also
+        --------
+        save : Write the transformer for skae.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import tensorflow as tf
+        >>> from sklearn.datasets import load_digits
+        >>> from skae import AutoencoderTransformer
+        >>> X = load_digits().data / 16
+        >>> ae = AutoencoderTransformer(4, epochs=2, random_state=0).fit(X)
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> ae.export(folder / "encoder", format="tf_saved_model")
+        >>> encoder = tf.saved_model.load(folder / "encoder")
+        >>> encoder.serve(X[:5]).shape
+        TensorShape([5, 4])
+        """
+        check_is_fitted(self)
+        export(type(self).__name__, path, format, part, self._part)
+
     def __getstate__(self):
         state = super().__getstate__().copy()
         # Keras objects are built again when asked for.
@@ -769,12 +830,28 @@ class AutoencoderTransformer(
             )
         models = vars(self).get("_models")
         if models is None:
-            models = build_models(self._spec)
-            n_encoder = len(models[0].weights)
-            models[0].set_weights(self.weights_[:n_encoder])
-            models[1].set_weights(self.weights_[n_encoder:])
-            self._models = models
+            models = self._models = self._new_keras_models()
         return models
+
+    def _new_keras_models(self):
+        models = build_models(self._spec)
+        n_encoder = len(models[0].weights)
+        models[0].set_weights(self.weights_[:n_encoder])
+        models[1].set_weights(self.weights_[n_encoder:])
+        return models
+
+    def _part(self, part):
+        """Give a part as a Keras model, and the function that it computes."""
+        # Not encoder_ and decoder_, which the user may have trained.
+        encoder, decoder = self._new_keras_models()
+        return {
+            "encoder": (encoder, self._encode),
+            "decoder": (decoder, self._decode),
+            "autoencoder": (
+                join_models(encoder, decoder),
+                lambda X: self._decode(self._encode(X)),
+            ),
+        }[part]
 
 
 def _load(trainer, weights, state, seed):

@@ -24,6 +24,7 @@ from sklearn.utils.validation import (
 )
 
 from skae import _keras_network as network
+from skae._export import export
 
 __all__ = ["KerasAutoencoderTransformer"]
 
@@ -238,14 +239,7 @@ class KerasAutoencoderTransformer(
             have another size than those of `transform`.
         """
         check_is_fitted(self)
-        if self.decoder_ is None:
-            raise ValueError(
-                "inverse_transform expects a network whose output depends on the "
-                f"latent vector alone. The output of this one also depends on layers "
-                f"before latent_layer={self.latent_layer!r}, through a connection that "
-                "skips it. Remove that connection, or name a later layer; transform "
-                "and score work as they are."
-            )
+        self._check_decoder("inverse_transform")
         X = check_array(X, dtype=_dtypes(X), estimator=self, input_name="X")
         if X.shape[1] != self._n_features_out:
             raise ValueError(
@@ -302,6 +296,55 @@ class KerasAutoencoderTransformer(
         error = self._run(self.regressor_.model_, X).reshape(X.shape) - X
         return -np.square(error).reshape(len(X), -1).mean(axis=1)
 
+    def export(self, path, *, format="onnx", part="encoder"):
+        """Write the encoder, the decoder or both for programs that run without skae.
+
+        As :meth:`AutoencoderTransformer.export` does. A network computes in its own
+        dtype, in Keras float32 unless the layers say otherwise, whatever that of `X`.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write; for a SavedModel, the directory.
+
+        format : {"onnx", "tf_saved_model", "litert"}, default="onnx"
+            The format. ONNX and LiteRT take a network in float32, and need
+            `pip install "skae[export]"`; LiteRT also needs Keras 3.13.
+
+        part : {"encoder", "decoder", "autoencoder"}, default="encoder"
+            The part. "encoder" computes what `transform` does, from an input named
+            "samples"; "decoder" what `inverse_transform` does, from "latents";
+            "autoencoder" the whole network, from "samples".
+
+        Raises
+        ------
+        ImportError
+            If a package that the format needs is missing or too old.
+        FileExistsError
+            If `path` is a directory that holds more than a SavedModel.
+        ValueError
+            If a parameter is not what is expected, if the format can't compute in the
+            dtype of the network, or if the network cannot be cut at the latent layer
+            and `part` is "decoder".
+        RuntimeError
+            If the network has a layer that the format has not.
+        """
+        check_is_fitted(self)
+        export(type(self).__name__, path, format, part, self._part)
+
+    def _part(self, part):
+        """Give a part as a Keras model, and the function that it computes."""
+        samples, latents = self.sample_shape_, (self._n_features_out,)
+        if part == "decoder":
+            self._check_decoder("export of the decoder")
+            model = network.reshaped(self.decoder_, "latents", latents, samples)
+        elif part == "encoder":
+            model = network.reshaped(self.encoder_, "samples", samples, latents)
+        else:
+            whole = network.as_graph(self.regressor_.model_, self._cut)
+            model = network.reshaped(whole, "samples", samples, samples)
+        return model, lambda X: network.run(model, X)
+
     def _check_X(self, X, reset):
         """Validate `X`: rows of features, or samples of any one shape."""
         checks = {"dtype": _dtypes(X), "allow_nd": reset}
@@ -321,6 +364,16 @@ class KerasAutoencoderTransformer(
                     f"is expecting samples of shape {self.sample_shape_}, as in fit."
                 )
         return X
+
+    def _check_decoder(self, what):
+        if self.decoder_ is None:
+            raise ValueError(
+                f"{what} expects a network whose output depends on the latent vector "
+                "alone. The output of this one also depends on layers before "
+                f"latent_layer={self.latent_layer!r}, through a connection that skips "
+                "it. Remove that connection, or name a later layer; transform and "
+                "score work as they are."
+            )
 
     def _run(self, model, X):
         """Apply a network to `X`, its samples in the shape that the network takes."""

@@ -152,7 +152,7 @@ def cut_in_two(model: Any, cut: Cut) -> tuple[Any, Any]:
         return output
 
     graph = keras.models.clone_model(
-        _as_graph(model, cut), clone_function=lambda layer: layer, call_function=call
+        as_graph(model, cut), clone_function=lambda layer: layer, call_function=call
     )
     if len(latents) != 1 or not hasattr(latents[0], "shape"):
         raise ValueError(
@@ -211,7 +211,7 @@ def _names(model: Any) -> str:
     return ", ".join(repr(layer.name) for layer in model.layers)
 
 
-def _as_graph(model: Any, cut: Cut) -> Any:
+def as_graph(model: Any, cut: Cut) -> Any:
     """Express a Sequential, functional or subclassed model as a graph of its layers."""
     import keras
 
@@ -246,6 +246,21 @@ def shaped(X: np.ndarray, shape: tuple[int | None, ...], role: str) -> np.ndarra
         "builds the network: scikeras tells it the shape of X as "
         "meta['X_shape_'] if it has a parameter named meta."
     )
+
+
+def reshaped(
+    model: Any, name: str, given: tuple[int, ...], wanted: tuple[int, ...]
+) -> Any:
+    """Return a network that takes and gives samples or latents as the user has them."""
+    import keras
+
+    inputs = x = keras.Input(given, dtype=model.inputs[0].dtype, name=name)
+    if len(model.input_shape) != len(x.shape):
+        x = keras.layers.Reshape(model.input_shape[1:])(x)
+    x = model(x)
+    if x.shape[1:] != wanted:
+        x = keras.layers.Reshape(wanted)(x)
+    return keras.Model(inputs, x)
 
 
 def run(model: Any, X: np.ndarray) -> np.ndarray:
@@ -353,7 +368,7 @@ def pack(
         setattr(bare, name, None)
     if not type(model).__module__.startswith("keras."):
         # A class of the user's may not exist where the pickle is opened.
-        model = _as_graph(model, cut)
+        model = as_graph(model, cut)
     config = keras.saving.serialize_keras_object(model)
     config.pop("compile_config", None)
     return bare, (config, model.get_weights())

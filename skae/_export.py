@@ -1,0 +1,303 @@
+"""Writing a fitted network for programs that run without skae.
+
+Keras writes the file; what was written is run, and compared with the transformer,
+before it takes its place.
+"""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import os
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
+
+PARTS = ("encoder", "decoder", "autoencoder")
+# What a SavedModel consists of; a directory that holds more is not replaced.
+_SAVED_MODEL = {"assets", "fingerprint.pb", "saved_model.pb", "variables"}
+# By how much of the largest output the file may differ. Two orders of additions in
+# float32 stay below it; a wrong operation or weight does not.
+_TOLERANCE = 1e-4
+# The notes of TensorFlow's converters and of LiteRT, which are no warnings to a user.
+_NOTES = re.compile(
+    rb"(\d{4}-[-\d]+ [\d:.]+: )?[IW](\d{4})? .*\w\.cc:\d+\] "  # TensorFlow 2.20, 2.21
+    rb"|INFO: |WARNING: All log messages before absl"
+)
+_stderr_lock = threading.Lock()
+
+
+class _Format(NamedTuple):
+    """How a format is named and written, and what it needs."""
+
+    title: str
+    # Keras insists on the ending of a LiteRT file; the user's name may have any.
+    file_name: str
+    packages: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    run: Callable[[str, np.ndarray], np.ndarray]
+
+
+def export(
+    caller: str,
+    path: Any,
+    format: str,
+    part: str,
+    take: Callable[[str], tuple[Any, Callable[[np.ndarray], np.ndarray]]],
+) -> None:
+    """Write a part of a transformer, whole or not at all.
+
+    `take` gives a part as a Keras model of one input and one output, and the function
+    that it must agree with.
+    """
+    validate_parameter_constraints(
+        {"format": [StrOptions(set(_FORMATS))], "part": [StrOptions(set(PARTS))]},
+        {"format": format, "part": part},
+        caller_name=f"{caller}.export",
+    )
+    kind = _FORMATS[format]
+    path = os.fspath(path)
+    if format == "tf_saved_model":
+        path = os.path.realpath(path)  # a link keeps pointing to what is replaced
+    _check_target(path, format)
+    _check_packages(format)
+    # The directory for what is half done; it is on the file system of the target.
+    folder = os.path.dirname(os.path.abspath(path))
+    with tempfile.TemporaryDirectory(dir=folder, suffix=".tmp") as temporary:
+        model, expected = take(part)
+        signature = model.inputs[0]
+        _check_dtype(caller, format, signature.dtype)
+        written = os.path.join(temporary, kind.file_name)
+        with _quiet(), _undone():
+            _write(kind.title, model, written, format)
+            _check_outputs(kind, written, signature, expected)
+        _sync(written)
+        _put_in_place(written, path, os.path.join(temporary, "replaced"))
+
+
+def _check_target(path: str, format: str) -> None:
+    """Refuse to replace what no export has written."""
+    if not os.path.lexists(path):
+        return
+    if format != "tf_saved_model":
+        if os.path.isdir(path):
+            raise IsADirectoryError(
+                f"{path!r} is a directory, and {_FORMATS[format].title} is one file. "
+                "Name a file in it."
+            )
+    elif not os.path.isdir(path) or not _SAVED_MODEL.issuperset(os.listdir(path)):
+        raise FileExistsError(
+            f"{path!r} is there and holds more than a SavedModel, which is a directory "
+            "of its own. Choose another name, or remove it."
+        )
+
+
+def _check_packages(format: str) -> None:
+    import keras
+
+    if format == "litert":
+        version = tuple(map(int, keras.__version__.split(".")[:2]))
+        if version < (3, 13):
+            raise ImportError(
+                "Exporting to LiteRT needs Keras 3.13 or newer, and this is Keras "
+                f"{keras.__version__}. Upgrade it: pip install 'keras>=3.13'."
+            )
+    missing = [name for name in _FORMATS[format].packages if find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f"Exporting to {_FORMATS[format].title} needs {' and '.join(missing)}. "
+            'Install what export needs by: pip install "skae[export]"'
+        )
+
+
+def _check_dtype(caller: str, format: str, dtype: str) -> None:
+    if dtype not in _FORMATS[format].dtypes:
+        raise ValueError(
+            f"This {caller} computes in {dtype}, and {_FORMATS[format].title} expects "
+            "float32. Fit on X.astype(np.float32), or use format='tf_saved_model', "
+            "which keeps float64."
+        )
+
+
+def _write(title: str, model: Any, path: str, format: str) -> None:
+    """Let Keras write the file, for any number of rows."""
+    import keras
+
+    inputs = model.inputs[0]
+    signature = keras.InputSpec(
+        shape=(None, *inputs.shape[1:]), dtype=inputs.dtype, name=inputs.name
+    )
+    # Keras before 3.15 speaks of LiteRT whatever `verbose`. The switch belongs to this
+    # thread.
+    speaks = keras.config.is_interactive_logging_enabled()
+    keras.config.disable_interactive_logging()
+    try:
+        model.export(path, format=format, verbose=False, input_signature=[signature])
+    except OSError:
+        raise
+    except Exception as error:
+        raise RuntimeError(
+            f"This network can't be exported to {title}: Keras could not write it (the "
+            "cause is above). A layer of it may have no counterpart there; try another "
+            "format."
+        ) from error
+    finally:
+        if speaks:
+            keras.config.enable_interactive_logging()
+
+
+def _check_outputs(
+    kind: _Format,
+    path: str,
+    signature: Any,
+    expected: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    """Run the file on a few samples, and compare with the transformer."""
+    x = np.random.RandomState(0).uniform(size=(3, *signature.shape[1:]))
+    x = x.astype(signature.dtype)
+    right = expected(x)
+    try:
+        outputs = kind.run(path, x)
+    except Exception as error:
+        raise RuntimeError(
+            f"This network can't be exported to {kind.title}: what was written does "
+            "not run (the cause is above). A layer of it may have no counterpart "
+            "there; try another format."
+        ) from error
+    difference = np.abs(outputs - right).max()
+    allowed = _TOLERANCE * max(1, np.abs(right).max())
+    if not difference <= allowed:
+        raise RuntimeError(
+            f"This network can't be exported to {kind.title}: the outputs of what was "
+            f"written should be within {allowed:.2g} of the transformer's, and differ "
+            f"by {difference:.2g}. A layer of it may have no counterpart there; try "
+            "another format."
+        )
+
+
+def _run_onnx(path: str, x: np.ndarray) -> np.ndarray:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        path, options, providers=["CPUExecutionProvider"]
+    )
+    (outputs,) = session.run(None, {session.get_inputs()[0].name: x})
+    return outputs
+
+
+def _run_litert(path: str, x: np.ndarray) -> np.ndarray:
+    from ai_edge_litert.interpreter import Interpreter
+
+    # From memory: Windows could not remove a file that an interpreter holds open.
+    with open(path, "rb") as file:
+        run = Interpreter(model_content=file.read()).get_signature_runner()
+    (name,) = run.get_input_details()
+    (outputs,) = run(**{name: x}).values()
+    return outputs
+
+
+def _run_saved_model(path: str, x: np.ndarray) -> np.ndarray:
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(path)  # the variables live as long as this
+    return loaded.serve(tf.convert_to_tensor(x)).numpy()
+
+
+_FORMATS = {
+    "litert": _Format(
+        "LiteRT", "model.tflite", ("ai_edge_litert",), ("float32",), _run_litert
+    ),
+    "onnx": _Format(
+        "ONNX",
+        "model.onnx",
+        ("onnx", "onnxruntime", "tf2onnx"),
+        ("float32",),
+        _run_onnx,
+    ),
+    "tf_saved_model": _Format(
+        "SavedModel", "model", (), ("float32", "float64"), _run_saved_model
+    ),
+}
+
+
+@contextmanager
+def _undone() -> Iterator[None]:
+    """Take back what the exporter to ONNX changes for the whole process.
+
+    Importing tf2onnx sets an environment variable. Keras gives NumPy its old name for
+    `object` back, and is warned by NumPy when it asks whether that is there.
+    """
+    variable = "TF_CPP_MIN_LOG_LEVEL"
+    level, names = os.environ.get(variable), vars(np)
+    had_object = "object" in names
+    names.setdefault("object", object)
+    try:
+        yield
+    finally:
+        if not had_object:
+            names.pop("object", None)
+        if level is None:
+            os.environ.pop(variable, None)
+        else:
+            os.environ[variable] = level
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back the notes that TensorFlow's converters write to the standard error.
+
+    They come from C++, and only an environment variable that TensorFlow reads when it
+    starts would silence them. All else that is written meanwhile comes out afterwards.
+    """
+    with _stderr_lock:
+        try:
+            kept = os.dup(2)
+        except OSError:  # there is no standard error
+            yield
+            return
+        with tempfile.TemporaryFile() as held:
+            if sys.stderr is not None:
+                sys.stderr.flush()
+            os.dup2(held.fileno(), 2)
+            try:
+                yield
+            finally:
+                if sys.stderr is not None:
+                    sys.stderr.flush()
+                os.dup2(kept, 2)
+                os.close(kept)
+                held.seek(0)
+                for line in held:
+                    if not _NOTES.match(line):
+                        os.write(2, line)
+
+
+def _sync(path: str) -> None:
+    """Bring a file, or the files of a directory, to the disk."""
+    files = [os.path.join(root, n) for root, _, names in os.walk(path) for n in names]
+    for name in files or [path]:
+        with open(name, "rb+") as file:
+            os.fsync(file.fileno())
+
+
+def _put_in_place(written: str, path: str, replaced: str) -> None:
+    """Give what was written its name; put a directory back where that fails."""
+    if not os.path.isdir(path):
+        os.replace(written, path)
+        return
+    # No system call that Python has exchanges two directories.
+    os.rename(path, replaced)
+    try:
+        os.rename(written, path)
+    except BaseException:
+        os.rename(replaced, path)
+        raise
