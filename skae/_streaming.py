@@ -347,7 +347,7 @@ def over_blocks(estimator: Any, X: Any, function: Callable) -> np.ndarray:
         with reading(label):
             result = function(check_samples(estimator, batch.X, reset=False))
         if out is None:
-            out = np.empty((len(X), *result.shape[1:]), result.dtype)
+            out = np.empty((X.shape[0], *result.shape[1:]), result.dtype)
         out[start : start + len(result)] = result
         start += len(result)
         del batch
