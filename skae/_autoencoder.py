@@ -6,6 +6,7 @@
 import copy
 import math
 import warnings
+from contextlib import nullcontext
 from numbers import Integral, Real
 
 import numpy as np
@@ -19,7 +20,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skae import __version__
+from skae import __version__, _program
+from skae._checkpoint import Checkpoint
 from skae._engines import (
     activation_name,
     dense_program,
@@ -32,17 +34,25 @@ from skae._networks import ConvNetwork, DenseNetwork
 from skae._persistence import save
 from skae._program import get_program
 from skae._schedules import learning_rates
+from skae._sources import ArraySource, large_array, open_source
+from skae._streaming import Resident, Streamed, over_batches, over_blocks
 from skae._training import (
     EarlyStopping,
     KerasCallbacks,
+    Position,
     ProgressBar,
+    RowsBar,
     SklearnCallbacks,
     Watcher,
     check_weights_learned,
     run_epochs,
-    set_aside,
 )
-from skae._validation import check_finite, check_latents, check_samples, check_weights
+from skae._validation import (
+    check_finite,
+    check_latents,
+    check_samples,
+    check_weights,
+)
 from skae._whitening import (
     MAX_SAMPLES,
     MIN_SAMPLES_PER_DIMENSION,
@@ -403,8 +413,84 @@ class AutoencoderTransformer(
             diverges. What was fitted before stays as it was.
         """
         goes_on = self.warm_start and hasattr(self, "weights_")
-        X, sample_weight, seen = self._validate_fit(X, sample_weight, goes_on)
-        return self._fit(X, sample_weight, seen, goes_on)
+        data = self._validate_fit(X, sample_weight, goes_on)
+        return self._fit(data, X, goes_on)
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_dataset(self, source, *, checkpoint=None):
+        """Train the autoencoder on data that are larger than memory.
+
+        The source is read once to count and check its rows, and then once for each
+        epoch, in another order, while training goes on. A source that holds no more
+        than 256 MiB is read only once and kept: what comes of it is what `fit` gives.
+
+        Parameters
+        ----------
+        source : tf.data.Dataset, datasets.Dataset, keras.utils.PyDataset, array-like \
+                of shape (n_samples, ...), iterable of batches, str or path-like
+            Where the samples come from. An array is whatever has a shape, a dtype and
+            slices, such as an `h5py.Dataset` or a `zarr.Array`. An iterable must start
+            anew each time it is iterated over. A batch is an array of samples, a tuple
+            (X,), (X, y) or (X, y, sample_weight), or a dict of columns: the only one,
+            the one named "X", or columns of numbers, which are the features. A path is
+            that of a directory of parquet files, or of images of one size, whose
+            pixels are read as numbers from 0 to 1.
+
+        checkpoint : str or path-like, default=None
+            A file that the run is written to after each epoch, and within an epoch
+            every 30 seconds. If it is there, the run goes on from it, and ends with
+            the same weights as one that was never interrupted; if it holds the end of
+            the run, that is taken over. `skae.load` reads the transformer as of then.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If a batch is not what is expected, which the message names, if the
+            checkpoint is of another run, or if the training diverges. What was fitted
+            before stays as it was; but once this call has written a checkpoint, the
+            transformer is the one in it.
+        RuntimeError
+            If reading the source fails.
+        TypeError
+            If the source is of no known kind or can be read only once, or if
+            `checkpoint` is given and a parameter is an object that `save` refuses.
+        ImportError
+            If the source needs a package that is not installed.
+
+        See Also
+        --------
+        partial_fit : One epoch on a chunk that you read yourself.
+        transform_batches : The latent vectors of such data.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from skae import AutoencoderTransformer
+        >>> class Batches:
+        ...     def __iter__(self):
+        ...         X = load_digits().data / 16
+        ...         for start in range(0, len(X), 500):
+        ...             yield X[start : start + 500]
+        >>> ae = AutoencoderTransformer(5, epochs=2).fit_dataset(Batches())
+        >>> [len(Z) for Z in ae.transform_batches(Batches())]
+        [500, 500, 500, 297]
+        """
+        goes_on = self.warm_start and hasattr(self, "weights_")
+        kept = None if checkpoint is None else Checkpoint(checkpoint, self)
+        data = Streamed(open_source(source), self, reset=not goes_on)
+        data = self._survey(data)
+        try:
+            return self._fit(data, source, goes_on, checkpoint=kept)
+        except BaseException:
+            if kept is not None and kept.written:
+                self._store(kept.fitted(), goes_on, partial=False)
+            raise
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
@@ -428,8 +514,8 @@ class AutoencoderTransformer(
             The fitted transformer.
         """
         goes_on = hasattr(self, "weights_")
-        X, sample_weight, seen = self._validate_fit(X, sample_weight, goes_on)
-        return self._fit(X, sample_weight, seen, goes_on, partial=True)
+        data = self._validate_fit(X, sample_weight, goes_on)
+        return self._fit(data, X, goes_on, partial=True)
 
     def transform(self, X):
         """Map samples to their latent vectors.
@@ -445,7 +531,36 @@ class AutoencoderTransformer(
             The latent vectors.
         """
         check_is_fitted(self)
-        return self._encode(check_samples(self, X, reset=False))
+        return over_blocks(self, X, self._encode)
+
+    def transform_batches(self, source):
+        """Map the samples of a source to their latent vectors, batch by batch.
+
+        Parameters
+        ----------
+        source : object
+            What :meth:`fit_dataset` takes. A generator will do, too, since the source
+            is read once.
+
+        Returns
+        -------
+        batches : generator of ndarray of shape (n_samples_of_batch, latent_dim)
+            The latent vectors of each batch, in the order of the source. Arrays are
+            read in blocks of some 32 MiB.
+
+        Raises
+        ------
+        ValueError
+            If a batch is not what is expected, which the message names.
+        RuntimeError
+            If reading the source fails.
+
+        See Also
+        --------
+        fit_dataset : Train on such a source.
+        """
+        check_is_fitted(self)
+        return over_batches(self, open_source(source, once=True), self._encode)
 
     def inverse_transform(self, X):
         """Map latent vectors back to samples.
@@ -487,9 +602,9 @@ class AutoencoderTransformer(
             Minus the squared error, averaged over features and samples.
         """
         check_is_fitted(self)
-        X = check_samples(self, X, reset=False)
-        sample_weight = check_weights(sample_weight, X)
-        return float(np.average(self._sample_scores(X), weights=sample_weight))
+        scores = over_blocks(self, X, self._sample_scores)
+        sample_weight = check_weights(sample_weight, scores)
+        return float(np.average(scores, weights=sample_weight))
 
     def score_samples(self, X):
         """Give minus the mean squared reconstruction error of each sample.
@@ -508,7 +623,7 @@ class AutoencoderTransformer(
             Minus the squared error of each sample, averaged over its features.
         """
         check_is_fitted(self)
-        return self._sample_scores(check_samples(self, X, reset=False))
+        return over_blocks(self, X, self._sample_scores)
 
     @property
     def encoder_(self):  # numpydoc ignore=RT01
@@ -636,27 +751,43 @@ class AutoencoderTransformer(
     # ------------------------------------------------------------ validation
 
     def _validate_fit(self, X, sample_weight, goes_on):
-        """Check the training data; give them and what they set, but set nothing."""
+        """Check the training data, setting nothing; what is large stays where it is."""
+        limit = _program.MAX_RESIDENT_BYTES
+        if large_array(X, limit):
+            if sample_weight is not None:
+                sample_weight = check_weights(sample_weight, X)
+            source = ArraySource(X, sample_weight)
+            return self._survey(Streamed(source, self, reset=not goes_on))
         checked = copy.copy(self)
         if not goes_on:
             for name in _SEEN:
                 checked.__dict__.pop(name, None)
         X = check_samples(checked, X, reset=not goes_on)
         seen = {name: vars(checked)[name] for name in _SEEN if name in vars(checked)}
-        return X, check_weights(sample_weight, X), seen
+        data = Resident(X, check_weights(sample_weight, X), seen)
+        if X.nbytes <= limit:
+            return data
+        # A list or a frame, and so in memory, but too large to have all of it twice.
+        source = ArraySource(X, None if sample_weight is None else data.weight)
+        return self._survey(Streamed(source, self, reset=not goes_on, seen=seen))
 
-    def _resolve_spec(self, X, sample_shape, goes_on):
+    def _survey(self, data):
+        with RowsBar("reading") if self.verbose else nullcontext() as bar:
+            return data.survey(_program.MAX_RESIDENT_BYTES, bar)
+
+    def _resolve_spec(self, data, goes_on):
         """Decide what there is to compute; going on, what was decided holds."""
         output_activation = self.output_activation
-        dtype = "float64" if X.dtype == np.float64 else "float32"
+        dtype = "float64" if data.dtype == np.float64 else "float32"
         if goes_on:
             output_activation, dtype = self._spec.output_activation, self._spec.dtype
         elif output_activation == "auto":
-            in_unit_interval = X.min() >= 0 and X.max() <= 1
+            low, high = data.range()
+            in_unit_interval = low >= 0 and high <= 1
             output_activation = "sigmoid" if in_unit_interval else "linear"
         return Spec(
             network=resolve_network(self.network),
-            sample_shape=tuple(sample_shape),
+            sample_shape=tuple(data.seen["sample_shape_"]),
             latent_dim=int(self.latent_dim),
             activation=activation_name(self.activation),
             latent_activation=activation_name(self.latent_activation),
@@ -668,34 +799,48 @@ class AutoencoderTransformer(
 
     # -------------------------------------------------------------- training
 
-    def _fit(self, X, sample_weight, seen, goes_on, partial=False):
+    def _fit(self, data, X, goes_on, partial=False, checkpoint=None):
         random_state = check_random_state(self.random_state)
         if partial and goes_on:
             random_state = copy.deepcopy(self._random_state)
-        # Rows of weight zero decide nothing.
-        kept = X if sample_weight.all() else X[sample_weight > 0]
-        spec = self._resolve_spec(kept, seen["sample_shape_"], goes_on)
+        spec = self._resolve_spec(data, goes_on)
         program = training_program(spec)
         weights = self.weights_ if goes_on else program.initial_weights(random_state)
         state = self._optimizer_state if partial and goes_on else None
-        rows, aside = np.flatnonzero(sample_weight), None
         if self.early_stopping and not partial:
-            rows, aside = set_aside(X, rows, self.validation_fraction, random_state)
+            data.set_aside(self.validation_fraction, random_state)
         batch_size = 200 if self.batch_size == "auto" else self.batch_size
-        batch_size = min(batch_size, len(rows))
-        n_steps = math.ceil(len(rows) / batch_size)
+        batch_size = min(batch_size, data.n_train)
+        n_steps = math.ceil(data.n_train / batch_size)
         epochs = 1 if partial else self._n_epochs(n_steps)
+        found = None
+        if checkpoint is not None:
+            found = checkpoint.open(data, weights if goes_on else None)
+            if found is not None and found[0]["finished"]:
+                self._store(checkpoint.fitted(), goes_on, partial)
+                return self
 
         with program.lease() as trainer:
             _load(trainer, weights, state, int(random_state.randint(2**31 - 1)))
-            watchers = []
+            data.bring(trainer, spec.dtype, batch_size)
+            position, watchers = Position(random_state), []
+
+            def attributes():
+                history = copy.deepcopy(position.history)
+                return self._fitted_attributes(spec, data.seen, trainer, history)
+
             if not partial:
-                watchers = self._watchers(trainer, spec, X, seen, epochs, n_steps)
-            history = run_epochs(
+                watchers = self._watchers(trainer, spec, X, data, epochs, n_steps)
+            if checkpoint is not None:
+                checkpoint.bind(position, trainer, watchers, attributes)
+                if found is not None:
+                    checkpoint.resume(*found)
+                    for watcher in watchers:
+                        watcher.go_on(position.epoch, position.step * batch_size)
+            run_epochs(
                 trainer,
-                trainer.put(X, sample_weight.astype(spec.dtype, copy=False)),
-                rows,
-                aside,
+                data,
+                position,
                 epochs=epochs,
                 batch_size=batch_size,
                 rates=learning_rates(
@@ -705,31 +850,36 @@ class AutoencoderTransformer(
                     None if partial else epochs,
                     0 if state is None else int(state[0]),
                 ),
-                random_state=random_state,
                 watchers=watchers,
+                keep=None if checkpoint is None else checkpoint.write,
             )
-            fitted = self._fitted_attributes(spec, seen, trainer, history)
+            fitted = attributes()
             for watcher in watchers:
                 fitted.update(watcher.attributes())
             if self.whiten and not partial:
-                self._whiten(fitted, program, X, rows, random_state)
+                self._whiten(fitted, program, data, random_state)
         check_weights_learned(fitted["weights_"])
         fitted["_random_state"] = random_state
+        if checkpoint is not None:
+            checkpoint.finish(fitted)
         self._store(fitted, goes_on, partial)
         return self
 
-    def _whiten(self, fitted, program, X, rows, random_state):
+    def _whiten(self, fitted, program, data, random_state):
         """Fold the map of `local_whitening` into the weights of a fit."""
         spec = fitted["_spec"]
         if spec.latent_activation != "linear" or not isinstance(
             spec.network, (DenseNetwork, ConvNetwork)
         ):
             return
-        if len(rows) < MIN_SAMPLES_PER_DIMENSION * spec.latent_dim:
+        if data.n_train < MIN_SAMPLES_PER_DIMENSION * spec.latent_dim:
             return
-        rows = random_state.permutation(rows)[:MAX_SAMPLES]
         weights = fitted["weights_"]
-        mapping = local_whitening(program.encode(weights, X[rows]))
+
+        def encode(X):
+            return program.encode(weights, X)
+
+        mapping = local_whitening(data.encode_some(encode, MAX_SAMPLES, random_state))
         fitted["weights_"] = fold(weights, program.n_encoder_weights, mapping)
         # The optimizer's averages belong to the weights before.
         fitted["_optimizer_state"] = None
@@ -766,7 +916,7 @@ class AutoencoderTransformer(
         most = max(math.ceil(_AUTO_FEW_STEPS / n_steps), _AUTO_MAX_EPOCHS)
         return min(epochs, most)
 
-    def _watchers(self, trainer, spec, X, seen, epochs, n_steps):
+    def _watchers(self, trainer, spec, X, data, epochs, n_steps):
         watchers: list[Watcher] = []
         if self.early_stopping:
             watchers.append(EarlyStopping(trainer, self.n_iter_no_change, self.tol))
@@ -783,13 +933,16 @@ class AutoencoderTransformer(
                 KerasCallbacks(self.callbacks, trainer, model, epochs, n_steps)
             )
         if self.verbose:
-            watchers.append(ProgressBar("fit", epochs))
+            bar = ProgressBar("fit", epochs)
+            if data.streamed:
+                bar = RowsBar("fit", data.n_train, epochs)
+            watchers.append(bar)
         if getattr(self, "_skl_callbacks", None):
             context = self._init_callback_context(max_subtasks=epochs)
             context.call_on_fit_task_begin(estimator=self, X=X)
 
             def attributes():
-                return self._fitted_attributes(spec, seen, trainer, {"loss": []})
+                return self._fitted_attributes(spec, data.seen, trainer, {"loss": []})
 
             watchers.append(SklearnCallbacks(self, context, X, attributes))
         return watchers

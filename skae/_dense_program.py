@@ -148,6 +148,12 @@ class DenseTrainer:
     def state(self) -> list[np.ndarray]:
         return [np.array(self._n_steps), *(moment.copy() for moment in self._moments)]
 
+    def seeds(self) -> list[np.ndarray]:
+        return []
+
+    def load_seeds(self, seeds: Sequence[np.ndarray]) -> None:
+        pass
+
     def finish(self) -> None:
         pass
 

@@ -38,11 +38,17 @@ class FileFormatError(ValueError):
     """
 
 
-def save(estimator, path):  # numpydoc ignore=PR01
-    """Write a fitted transformer to a file, whole or not at all."""
+def save(estimator, path, run=None, arrays=None):  # numpydoc ignore=PR01
+    """Write a fitted transformer to a file, whole or not at all.
+
+    A checkpoint also holds the state of its `run`, and `arrays` by name.
+    """
     from safetensors.numpy import save as to_bytes
 
     content, tensors = _take_apart(estimator)
+    if run is not None:
+        content["run"] = run
+        tensors |= {k: np.asarray(v, order="C") for k, v in arrays.items()}
     text = json.dumps(content, sort_keys=True, allow_nan=False)
     metadata = {"skae": text, "digest": _digest(text, tensors)}
     data = to_bytes(tensors, metadata)

@@ -37,8 +37,8 @@ MAX_PROGRAMS = 32
 SECONDS_PER_CALL = 0.25
 # Rows that `encode` and `decode` send through the network at once.
 BLOCK_ROWS = 1024
-# Data above this size stay with NumPy, and cross over in parts of this size.
-MAX_RESIDENT_BYTES = 512 * 2**20
+# Data above this size are streamed; others cross over once for all epochs.
+MAX_RESIDENT_BYTES = 256 * 2**20
 MAX_PART_BYTES = 32 * 2**20
 
 
@@ -218,6 +218,14 @@ class Trainer:
 
     def state(self) -> list[np.ndarray]:
         return self._optimizer.state()
+
+    def seeds(self) -> list[np.ndarray]:
+        """Give the states of the generators of layers that draw."""
+        return [variable.numpy().copy() for variable in self._seeds]
+
+    def load_seeds(self, seeds: Sequence[np.ndarray]) -> None:
+        for variable, value in zip(self._seeds, seeds, strict=True):
+            variable.assign(value)
 
     def put(self, X: np.ndarray, sample_weight: np.ndarray) -> tuple:
         """Bring the data to TensorFlow, once for all epochs, where they fit."""

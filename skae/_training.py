@@ -1,8 +1,8 @@
 """The epochs of a fit, and those who watch them.
 
 A watcher is a context manager with `epoch_begin(epoch, rates)`, which may change
-the learning rates of the epoch's steps, and `epoch_end(epoch, logs)`, which says
-whether to stop.
+the learning rates of the epoch's steps, `part_end(n_rows, sums)`, and
+`epoch_end(epoch, logs)`, which says whether to stop.
 """
 
 # Authors: The skae developers
@@ -12,7 +12,8 @@ import copy
 import math
 import zlib
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,43 +25,79 @@ _DIVERGED = (
 )
 
 
+@dataclass
+class Position:
+    """How far a run has come."""
+
+    random_state: np.random.RandomState
+    epoch: int = 0
+    # The parts and the steps of the epoch that are done, and their sums.
+    part: int = 0
+    step: int = 0
+    sums: tuple[float, float] = (0.0, 0.0)
+    history: dict[str, list[float]] = field(default_factory=lambda: {"loss": []})
+    # The generator as it was when the epoch began.
+    epoch_random_state: np.random.RandomState | None = None
+
+
 def run_epochs(
     trainer: Any,
-    data: tuple,
-    rows: np.ndarray,
-    validation_rows: np.ndarray | None,
+    data: Any,
+    position: Position,
     *,
     epochs: int,
     batch_size: int,
     rates: Callable[[int, int], np.ndarray],
-    random_state: np.random.RandomState,
     watchers: Sequence["Watcher"],
+    keep: Callable[[bool], None] | None = None,
 ) -> dict[str, list[float]]:
-    """Train for the epochs; give the losses by name, a value an epoch."""
-    history: dict[str, list[float]] = {"loss": []}
-    n_steps = -(-len(rows) // batch_size)
+    """Train from a position on; give the losses by name, a value an epoch.
+
+    `data` gives the parts of an epoch: see `skae._streaming`. `keep` is called after
+    each part, and told whether an epoch is whole.
+    """
+    history = position.history
+    n_steps = -(-data.n_train // batch_size)
     with ExitStack() as stack:
         for watcher in watchers:
             stack.enter_context(watcher)
-        for epoch in range(epochs):
+        while position.epoch < epochs:
+            epoch = position.epoch
             epoch_rates = rates(epoch, n_steps)
             for watcher in watchers:
                 epoch_rates = watcher.epoch_begin(epoch, epoch_rates)
-            order = rows[random_state.permutation(len(rows))]
+            position.epoch_random_state = copy.deepcopy(position.random_state)
             # What overflows is refused below, in words.
-            with np.errstate(all="ignore"):
-                sums = trainer.train(data, order, epoch_rates, batch_size, (0.0, 0.0))
-                logs = {"loss": sums[0] / sums[1]}
-                if validation_rows is not None:
-                    sums = trainer.evaluate(data, validation_rows, batch_size)
+            with (
+                np.errstate(all="ignore"),
+                closing(data.epoch(position.random_state, position.part)) as parts,
+            ):
+                for part, order in parts:
+                    some = epoch_rates[position.step :][: -(-len(order) // batch_size)]
+                    position.sums = trainer.train(
+                        part, order, some, batch_size, position.sums
+                    )
+                    position.part += 1
+                    position.step += len(some)
+                    for watcher in watchers:
+                        watcher.part_end(len(order), position.sums)
+                    if keep is not None and position.step < n_steps:
+                        keep(False)
+                logs = {"loss": position.sums[0] / position.sums[1]}
+                validation = data.validation()
+                if validation is not None:
+                    sums = trainer.evaluate(*validation, batch_size)
                     logs["val_loss"] = sums[0] / sums[1]
             _refuse_divergence(epoch, logs)
             for name, value in logs.items():
                 history.setdefault(name, []).append(value)
             # Every watcher hears of every epoch, also when another wants to stop.
             stops = [watcher.epoch_end(epoch, logs) for watcher in watchers]
-            if any(stops):
-                break
+            position.epoch = epochs if any(stops) else epoch + 1
+            position.part, position.step, position.sums = 0, 0, (0.0, 0.0)
+            position.epoch_random_state = copy.deepcopy(position.random_state)
+            if keep is not None:
+                keep(True)
         trainer.finish()
     return history
 
@@ -112,8 +149,14 @@ class Watcher:
     def __exit__(self, *exc_info: object) -> None:
         pass
 
+    def go_on(self, epoch: int, n_rows: int) -> None:
+        """Hear, before all else, that a run goes on from some rows of an epoch."""
+
     def epoch_begin(self, epoch: int, rates: np.ndarray) -> np.ndarray:
         return rates
+
+    def part_end(self, n_rows: int, sums: tuple[float, float]) -> None:
+        pass
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
         return False
@@ -148,32 +191,83 @@ class EarlyStopping(Watcher):
     def attributes(self) -> dict[str, Any]:
         return {"weights_": self._best_weights}
 
+    def state(self) -> tuple[list[float] | None, list[np.ndarray]]:
+        """Give what a checkpoint holds of it; nothing before the first epoch."""
+        if self._best_weights is None:
+            return None, []
+        return [self._best, self._target, self._idle_epochs], self._best_weights
+
+    def load_state(self, state: list[float], weights: list[np.ndarray]) -> None:
+        self._best, self._target = state[:2]
+        self._idle_epochs, self._best_weights = int(state[2]), weights
+
+
+# Without the epochs a second, the losses have room in 80 columns.
+_BAR = (
+    "{desc} {percentage:3.0f}%|{bar:8}| {n_fmt}/{total_fmt} "
+    "[{elapsed}<{remaining}{postfix}]"
+)
+
 
 class ProgressBar(Watcher):
     """Shows the epochs done, the loss and the time left."""
 
-    def __init__(self, name: str, epochs: int):
+    _format: str | None = _BAR
+    _options: dict[str, Any] = {}
+
+    def __init__(self, name: str, epochs: int | None):
         self._name = name
-        self._epochs = epochs
+        self._total = epochs
+        self._done = 0
 
     def __enter__(self) -> "ProgressBar":
         from tqdm.auto import tqdm
 
-        # Without the epochs a second, the losses have room in 80 columns.
         self._bar = tqdm(
-            total=self._epochs,
+            total=self._total,
+            initial=self._done,
             desc=self._name,
-            bar_format="{desc} {percentage:3.0f}%|{bar:8}| {n_fmt}/{total_fmt} "
-            "[{elapsed}<{remaining}{postfix}]",
+            bar_format=self._format,
+            **self._options,
         )
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self._bar.close()
 
+    def go_on(self, epoch: int, n_rows: int) -> None:
+        self._done = epoch
+
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
         self._bar.set_postfix({k: f"{v:.4g}" for k, v in logs.items()}, refresh=False)
         self._bar.update()
+        return False
+
+
+class RowsBar(ProgressBar):
+    """Shows the rows done in all epochs, the loss and the time left."""
+
+    _options = {"unit": " rows", "unit_scale": True}
+
+    def __init__(self, name: str, n_rows: int | None = None, epochs: int = 1):
+        super().__init__(name, None if n_rows is None else n_rows * epochs)
+        self._n_rows = n_rows
+        self._format = None
+        if n_rows is not None:
+            self._format = _BAR.replace("total_fmt}", "total_fmt} rows")
+
+    def go_on(self, epoch: int, n_rows: int) -> None:
+        self._done = epoch * (self._n_rows or 0) + n_rows
+
+    def update(self, n_rows: int) -> None:
+        self._bar.update(n_rows)
+
+    def part_end(self, n_rows: int, sums: tuple[float, float]) -> None:
+        self._bar.set_postfix({"loss": f"{sums[0] / sums[1]:.4g}"}, refresh=False)
+        self._bar.update(n_rows)
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
+        self._bar.set_postfix({k: f"{v:.4g}" for k, v in logs.items()}, refresh=False)
         return False
 
 

@@ -33,7 +33,7 @@ def check_samples(estimator, X, reset):
         _compare_shapes(estimator, shape)
     if images:
         X = np.asarray(X).reshape(shape[0], math.prod(shape[1:]))
-    X = validate_data(estimator, X, reset=reset, dtype=_kept_dtype(X), order="C")
+    X = validate_data(estimator, X, reset=reset, dtype=kept_dtype(X), order="C")
     sample_shape = shape[1:] if images else X.shape[1:]
     if reset:
         estimator.sample_shape_ = sample_shape
@@ -66,7 +66,7 @@ def _compare_shapes(estimator, shape):
         )
 
 
-def _kept_dtype(X):
+def kept_dtype(X):
     """Give the dtype to validate X with: its own where that can be computed with."""
     dtype = getattr(X, "dtype", None)
     if isinstance(dtype, np.dtype):
@@ -76,8 +76,11 @@ def _kept_dtype(X):
     return [np.float64, np.float32]
 
 
-def check_weights(sample_weight, X):
-    """Check sample weights; None is a weight of one each."""
+def check_weights(sample_weight, X, all_zero=False):
+    """Check sample weights; None is a weight of one each.
+
+    All may be zero where X is but a part of the samples.
+    """
     dtype = np.float64 if X.dtype == np.float64 else np.float32
     if sample_weight is None:
         return np.ones(len(X), dtype)
@@ -87,7 +90,7 @@ def check_weights(sample_weight, X):
             "Negative values in data passed to `sample_weight`: expected weights of "
             "zero or more."
         )
-    if not sample_weight.any():
+    if not all_zero and not sample_weight.any():
         raise ValueError(
             "All values of `sample_weight` are zero: expected at least one sample of "
             "positive weight."

@@ -1,0 +1,379 @@
+"""The data of a fit: in memory, or streamed from a source part by part.
+
+Both kinds say what there is to know before a fit starts, and give for each epoch the
+parts to train on, each a pair of (X, sample_weight) and the order of its rows. Every
+part but the last of an epoch holds a multiple of the batch size.
+"""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import copy
+import random
+import zlib
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+from sklearn.utils._set_output import _wrap_data_with_container
+
+from skae import _program
+from skae._sources import ArraySource, Batch, Source, large_array, reading
+from skae._training import set_aside
+from skae._validation import check_samples, check_weights
+
+# Bytes of rows that training is handed at once.
+PART_BYTES = 32 * 2**20
+# The most that is set aside of a stream, since it is evaluated after each epoch.
+MAX_ASIDE_BYTES = 64 * 2**20
+
+Part = tuple[tuple, np.ndarray]
+
+
+class Resident:
+    """Data in memory: an epoch is one part."""
+
+    streamed = False
+
+    def __init__(self, X: np.ndarray, sample_weight: np.ndarray, seen: dict[str, Any]):
+        self._X = X
+        self.weight = sample_weight
+        self._rows = np.flatnonzero(sample_weight)
+        self._aside: np.ndarray | None = None
+        self.seen = seen
+        self.dtype = X.dtype
+        self.n_rows = len(X)
+
+    @property
+    def n_train(self) -> int:
+        return len(self._rows)
+
+    def range(self) -> tuple[float, float]:
+        """Give the least and the greatest value among rows of positive weight."""
+        kept = self._X if self.weight.all() else self._X[self.weight > 0]
+        return kept.min(), kept.max()
+
+    def set_aside(self, fraction: float, random_state: np.random.RandomState) -> None:
+        self._rows, self._aside = set_aside(self._X, self._rows, fraction, random_state)
+
+    def bring(self, trainer: Any, dtype: str, batch_size: int) -> None:
+        """Bring the data to the trainer."""
+        del batch_size
+        weight = self.weight.astype(dtype, copy=False)
+        self._put = trainer.put(self._X, weight)
+
+    def epoch(
+        self, random_state: np.random.RandomState, first: int
+    ) -> Generator[Part, None, None]:
+        order = self._rows[random_state.permutation(len(self._rows))]
+        if not first:
+            yield self._put, order
+
+    def validation(self) -> Part | None:
+        return None if self._aside is None else (self._put, self._aside)
+
+    def encode_some(
+        self, encode: Callable, n: int, random_state: np.random.RandomState
+    ) -> np.ndarray:
+        """Encode n rows drawn at random, in random order."""
+        return encode(self._X[random_state.permutation(self._rows)[:n]])
+
+
+class Streamed:
+    """Data that stay where they are: an epoch is many parts.
+
+    Memory holds the rows of a shuffle buffer, the part that trains and the one after.
+    """
+
+    streamed = True
+    # What the survey finds.
+    dtype: np.dtype
+    n_rows = n_kept = n_train = 0
+    _raw_dtype: np.dtype | None = None
+
+    def __init__(
+        self,
+        source: Source,
+        estimator: Any,
+        reset: bool,
+        seen: dict[str, Any] | None = None,
+    ):
+        self._seen = seen
+        self._source = source
+        # Validation sets attributes, and warns of names that only some sources give.
+        self._checked = copy.copy(estimator)
+        self._names = list(getattr(estimator, "feature_names_in_", []))
+        vars(self._checked).pop("feature_names_in_", None)
+        if reset:
+            for name in ("n_features_in_", "sample_shape_"):
+                vars(self._checked).pop(name, None)
+            self._names = []
+        self._reset = reset
+        self._low, self._high = np.inf, -np.inf
+        self._threshold = 0
+        self._aside: tuple[np.ndarray, np.ndarray] | None = None
+
+    def survey(self, limit: int, bar: Any) -> "Resident | Streamed":
+        """Read the source once: count and check; keep in memory what is no more.
+
+        Up to `limit` bytes the data become resident.
+        """
+        kept: list[tuple[np.ndarray, np.ndarray]] | None = []
+        n_bytes, weighted = 0, False
+        for label, batch in self._source.ordered():
+            X, weight = self.check(label, batch, survey=True)
+            if not len(X):
+                continue
+            weighted = weighted or batch.weight is not None
+            self.n_rows += len(X)
+            used = X if weight.all() else X[weight > 0]
+            self.n_kept += len(used)
+            if len(used):
+                self._low = min(self._low, used.min())
+                self._high = max(self._high, used.max())
+            n_bytes += X.nbytes
+            if n_bytes > limit:
+                kept = None
+            if kept is not None:
+                kept.append((X.copy(), weight))
+            if bar is not None:
+                bar.update(len(X))
+            del X, used, batch
+        if not self.n_rows:
+            raise ValueError(
+                "The source gave no rows: found array with 0 sample(s) while a minimum "
+                "of 1 is required."
+            )
+        if not self.n_kept:
+            raise ValueError(
+                "All values of `sample_weight` are zero: expected at least one sample "
+                "of positive weight."
+            )
+        self.n_train = self.n_kept
+        self._weighted = weighted
+        if kept is None:
+            return self
+        X = np.concatenate([X for X, _ in kept])
+        return Resident(X, np.concatenate([w for _, w in kept]), self.seen)
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """What validation sets."""
+        if self._seen is not None:
+            return self._seen
+        names = ("n_features_in_", "sample_shape_")
+        seen = {name: getattr(self._checked, name) for name in names}
+        if self._names:
+            seen["feature_names_in_"] = np.array(self._names, dtype=object)
+        return seen
+
+    def range(self) -> tuple[float, float]:
+        return self._low, self._high
+
+    def set_aside(self, fraction: float, random_state: np.random.RandomState) -> None:
+        """Read a part of the rows into memory, and leave it out from now on.
+
+        The part is chosen by a digest of the rows: equal samples stay on one side.
+        """
+        self._seed = int(random_state.randint(2**31 - 1))
+        row_bytes = self.dtype.itemsize * int(np.prod(self._checked.sample_shape_))
+        most = MAX_ASIDE_BYTES / (row_bytes * self.n_kept)
+        self._threshold = int(2**32 * min(fraction, most))
+        found = []
+        for label, batch in self._source.ordered():
+            X, weight = self.check(label, batch)
+            aside = ~self._to_train(X) & (weight > 0)
+            found.append((X[aside], weight[aside]))
+        X = np.concatenate([X for X, _ in found])
+        if not 0 < len(X) < self.n_kept:
+            raise ValueError(
+                f"early_stopping set aside {len(X)} of {self.n_kept} rows of the "
+                "source by their content; expected some on both sides. Choose another "
+                "`validation_fraction`, or do without early_stopping."
+            )
+        self._aside = X, np.concatenate([w for _, w in found])
+        self.n_train = self.n_kept - len(X)
+
+    def bring(self, trainer: Any, dtype: str, batch_size: int) -> None:
+        self._trainer = trainer
+        self._weight_dtype = dtype
+        row_bytes = self.dtype.itemsize * int(np.prod(self._checked.sample_shape_))
+        n_batches = max(1, PART_BYTES // (row_bytes * batch_size))
+        self._part_rows = n_batches * batch_size
+        capacity = max(self._part_rows, self._source.shuffle_bytes // row_bytes)
+        self._capacity = min(capacity, self.n_train)
+        self._part_rows = min(self._part_rows, self._capacity)
+
+    def epoch(
+        self, random_state: np.random.RandomState, first: int
+    ) -> Generator[Part, None, None]:
+        """Give the parts of an epoch from the `first` on."""
+        seed = int(random_state.randint(2**31 - 1))
+        parts = self._parts(np.random.RandomState(seed))
+        with closing(ahead(parts)) as ready:
+            for i, part in enumerate(ready):
+                if i >= first:
+                    yield self._trainer.put(*part), np.arange(len(part[0]))
+                del part
+
+    def validation(self) -> Part | None:
+        if self._aside is None:
+            return None
+        X, weight = self._aside
+        weight = weight.astype(self._weight_dtype, copy=False)
+        return self._trainer.put(X, weight), np.arange(len(X))
+
+    def encode_some(
+        self, encode: Callable, n: int, random_state: np.random.RandomState
+    ) -> np.ndarray:
+        n = min(n, self.n_train)
+        # NumPy's RandomState would draw up a list of all rows for it.
+        draw = random.Random(int(random_state.randint(2**31 - 1)))
+        chosen = np.array(sorted(draw.sample(range(self.n_train), n)))
+        if isinstance(self._source, ArraySource) and self.n_train == self.n_rows:
+            parts = [
+                encode(self.check("some rows", Batch(self._source.take(rows)))[0])
+                for rows in np.array_split(chosen, -(-len(chosen) // 256))
+            ]
+        else:
+            parts, start = [], 0
+            for X, _ in self._rows(self._source.ordered()):
+                within = chosen[(chosen >= start) & (chosen < start + len(X))] - start
+                start += len(X)
+                if len(within):
+                    parts.append(encode(X[within]))
+        return random_state.permutation(np.concatenate(parts))
+
+    def _parts(
+        self, generator: np.random.RandomState
+    ) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
+        """Draw parts at random from a buffer, into whose gaps the source flows."""
+        shape = (self._capacity, *self._checked.sample_shape_)
+        buffer = np.empty(shape, self.dtype)
+        weights = np.empty(self._capacity, self._weight_dtype)
+        gaps, filled, n_rows = np.arange(self._capacity), 0, 0
+        for X, weight in self._rows(self._source.shuffled(generator)):
+            n_rows += len(X)
+            start = 0
+            while start < len(X):
+                slots = gaps[filled : filled + len(X) - start]
+                stop = start + len(slots)
+                buffer[slots] = X[start:stop]
+                weights[slots] = 1 if weight is None else weight[start:stop]
+                filled += len(slots)
+                start = stop
+                if filled == len(gaps):
+                    gaps = generator.permutation(self._capacity)[: self._part_rows]
+                    filled = 0
+                    yield buffer[gaps], weights[gaps]
+        if n_rows != self.n_train:
+            raise ValueError(
+                f"The source gave {n_rows} rows to train on in this pass, and "
+                f"{self.n_train} when it was first read. It must give the same rows "
+                "each time."
+            )
+        full = np.ones(self._capacity, bool)
+        full[gaps[filled:]] = False
+        left = generator.permutation(np.flatnonzero(full))
+        for i in range(0, len(left), self._part_rows):
+            rows = left[i : i + self._part_rows]
+            yield buffer[rows], weights[rows]
+
+    def _rows(self, labelled: Any) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Give the rows to train on, without those of weight zero or set aside."""
+        for label, batch in labelled:
+            X, weight = self.check(label, batch)
+            if self._weighted or self._threshold:
+                kept = (weight > 0) & self._to_train(X)
+                X, weight = X[kept], weight[kept]
+            yield X, weight
+
+    def _to_train(self, X: np.ndarray) -> np.ndarray:
+        if not self._threshold:
+            return np.ones(len(X), bool)
+        digests = [zlib.crc32(row.tobytes(), self._seed) for row in X]
+        return np.array(digests) >= self._threshold
+
+    def check(
+        self, label: str, batch: Batch, survey: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Check a batch; give its samples and their weights."""
+        with reading(label):
+            first = survey and not self.n_rows
+            X = batch.X
+            if not getattr(X, "shape", (1,))[0]:
+                return np.empty((0,)), np.empty(0)
+            self._check_names(batch, first)
+            if hasattr(X, "columns"):
+                X = X.to_numpy()
+            if first:
+                self._raw_dtype = X.dtype
+            elif self._raw_dtype is not None and X.dtype != self._raw_dtype:
+                raise ValueError(
+                    f"X has dtype {X.dtype}, expected {self._raw_dtype} as before. "
+                    "Convert it in the source."
+                )
+            X = check_samples(self._checked, X, reset=first and self._reset)
+            if first:
+                self.dtype = X.dtype
+            return X, check_weights(batch.weight, X, all_zero=True)
+
+    def _check_names(self, batch: Batch, first: bool) -> None:
+        names = batch.names
+        if names is None:
+            names = [*getattr(batch.X, "columns", [])]
+            if not all(isinstance(name, str) for name in names):
+                names = []
+        if first and self._reset:
+            self._names = names
+        elif names and self._names and names != self._names:
+            raise ValueError(
+                f"The columns are {names}, but {self._names} were seen before. Give "
+                "them in that order."
+            )
+
+
+def over_blocks(estimator: Any, X: Any, function: Callable) -> np.ndarray:
+    """Apply a function to samples, block by block where there are many.
+
+    A block holds a power of two of rows, so that the results do not depend on it.
+    """
+    if not large_array(X, _program.MAX_RESIDENT_BYTES):
+        return function(check_samples(estimator, X, reset=False))
+    out, start = None, 0
+    for label, batch in ArraySource(X).ordered():
+        with reading(label):
+            result = function(check_samples(estimator, batch.X, reset=False))
+        if out is None:
+            out = np.empty((X.shape[0], *result.shape[1:]), result.dtype)
+        out[start : start + len(result)] = result
+        start += len(result)
+        del batch
+    assert out is not None
+    return out
+
+
+def over_batches(
+    estimator: Any, source: Source, function: Callable
+) -> Generator[Any, None, None]:
+    """Apply a function to the samples of each batch, in order, as `transform` would."""
+    data = Streamed(source, estimator, reset=False)
+    with closing(ahead(source.ordered())) as batches:
+        for label, batch in batches:
+            X = data.check(label, batch)[0]
+            if len(X):
+                Z = _wrap_data_with_container(
+                    "transform", function(X), batch.X, estimator
+                )
+                yield Z
+
+
+def ahead(iterator: Any) -> Generator[Any, None, None]:
+    """Give what an iterator gives, read one item ahead in a thread."""
+    with closing(iterator), ThreadPoolExecutor(1, "skae-reader") as pool:
+        future = pool.submit(next, iterator, None)
+        while (item := future.result()) is not None:
+            future = pool.submit(next, iterator, None)
+            yield item
