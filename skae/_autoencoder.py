@@ -682,9 +682,10 @@ class AutoencoderTransformer(
                 history[name] = [*earlier, *history.get(name, [])]
         if goes_on and partial:
             fitted["n_iter_"] += self.n_iter_
-        for name in ("feature_names_in_", *_REBUILT):
-            self.__dict__.pop(name, None)
-        self.__dict__.update(fitted)
+        gone = ("feature_names_in_", *_REBUILT)
+        kept = {name: vars(self)[name] for name in vars(self) if name not in gone}
+        # One assignment, so that Ctrl-C finds the old state or the new one.
+        self.__dict__ = {**kept, **fitted}
 
     def _fitted_attributes(self, spec, seen, trainer, history):
         return {

@@ -41,7 +41,9 @@ def run_epochs(
     n_steps = -(-len(rows) // batch_size)
     with ExitStack() as stack:
         for watcher in watchers:
-            stack.enter_context(watcher)
+            # Before it begins: one that fails halfway has something to end, too.
+            stack.push(watcher)
+            watcher.__enter__()
         for epoch in range(epochs):
             epoch_rates = rates(epoch, n_steps)
             for watcher in watchers:
@@ -155,6 +157,7 @@ class ProgressBar(Watcher):
     def __init__(self, name: str, epochs: int):
         self._name = name
         self._epochs = epochs
+        self._bar: Any = None
 
     def __enter__(self) -> "ProgressBar":
         from tqdm.auto import tqdm
@@ -169,7 +172,8 @@ class ProgressBar(Watcher):
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
         self._bar.set_postfix({k: f"{v:.4g}" for k, v in logs.items()}, refresh=False)
@@ -199,6 +203,7 @@ class KerasCallbacks(Watcher):
                     "`set_callbacks`."
                 )
         self.callbacks = [copy.copy(callback) for callback in callbacks]
+        self._begun: list = []
         self._list = keras.callbacks.CallbackList(
             self.callbacks, model=model, epochs=epochs, steps=n_steps, verbose=0
         )
@@ -210,18 +215,21 @@ class KerasCallbacks(Watcher):
     def __enter__(self) -> "KerasCallbacks":
         self._model.stop_training = False
         self._model.set_weights(self._trainer.weights())
-        self._list.on_train_begin()
+        for callback in self.callbacks:
+            callback.on_train_begin({})
+            self._begun.append(callback)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         import keras
 
-        try:
-            self._list.on_train_end(self._logs)
-            self._adopt_weights()
-        finally:
+        # Each is told of the end, also when another fails. The last goes first.
+        with ExitStack() as stack:
             for callback in self.callbacks:
-                keras.callbacks.Callback.set_model(callback, None)
+                stack.callback(keras.callbacks.Callback.set_model, callback, None)
+            stack.callback(self._adopt_weights)
+            for callback in reversed(self._begun):
+                stack.callback(callback.on_train_end, self._logs or {})
 
     def epoch_begin(self, epoch: int, rates: np.ndarray) -> np.ndarray:
         optimizer = self._model.optimizer
