@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae import __version__
+from skae._diagnostics import warn_of_useless_fit
 from skae._engines import (
     activation_name,
     dense_program,
@@ -653,6 +654,9 @@ class AutoencoderTransformer(
             if self.whiten and not partial:
                 self._whiten(fitted, program, X, rows, random_state)
         check_weights_learned(fitted["weights_"])
+        if not partial:
+            judge_error = self.epochs == "auto" and spec.loss in ("mse", "mae")
+            warn_of_useless_fit(program, fitted["weights_"], spec, X, rows, judge_error)
         fitted["_random_state"] = random_state
         self._store(fitted, goes_on, partial)
         return self
