@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae import __version__, _program
 from skae._checkpoint import Checkpoint
+from skae._diagnostics import warn_of_useless_fit
 from skae._engines import (
     activation_name,
     dense_program,
@@ -859,6 +860,10 @@ class AutoencoderTransformer(
             if self.whiten and not partial:
                 self._whiten(fitted, program, data, random_state)
         check_weights_learned(fitted["weights_"])
+        if not partial:
+            # A run that was told when to stop is not held to its error.
+            whole = self.epochs == "auto" and not self.early_stopping
+            warn_of_useless_fit(program, fitted["weights_"], spec, data, whole)
         fitted["_random_state"] = random_state
         if checkpoint is not None:
             checkpoint.finish(fitted)
@@ -879,7 +884,7 @@ class AutoencoderTransformer(
         def encode(X):
             return program.encode(weights, X)
 
-        mapping = local_whitening(data.encode_some(encode, MAX_SAMPLES, random_state))
+        mapping = local_whitening(data.map_some(encode, MAX_SAMPLES, random_state))
         fitted["weights_"] = fold(weights, program.n_encoder_weights, mapping)
         # The optimizer's averages belong to the weights before.
         fitted["_optimizer_state"] = None
@@ -893,9 +898,10 @@ class AutoencoderTransformer(
                 history[name] = [*earlier, *history.get(name, [])]
         if goes_on and partial:
             fitted["n_iter_"] += self.n_iter_
-        for name in ("feature_names_in_", *_REBUILT):
-            self.__dict__.pop(name, None)
-        self.__dict__.update(fitted)
+        gone = ("feature_names_in_", *_REBUILT)
+        kept = {name: vars(self)[name] for name in vars(self) if name not in gone}
+        # One assignment, so that Ctrl-C finds the old state or the new one.
+        self.__dict__ = {**kept, **fitted}
 
     def _fitted_attributes(self, spec, seen, trainer, history):
         return {

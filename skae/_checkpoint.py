@@ -13,15 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from skae._persistence import (
-    FileFormatError,
-    _from_json,
-    _numbered,
-    _read,
-    _to_json,
-    load,
-    save,
-)
+from skae._persistence import load, load_run, numbered, save, to_json
 from skae._training import EarlyStopping, Position
 
 # Within an epoch a checkpoint is written when the last one is older than this.
@@ -40,7 +32,7 @@ class Checkpoint:
         self._estimator = estimator
         # What `save` would refuse is refused before the first epoch, not after it.
         self._parameters = {
-            name: _to_json(value, name)
+            name: to_json(value, name)
             for name, value in estimator.get_params(deep=False).items()
             if name != "verbose"
         }
@@ -66,20 +58,15 @@ class Checkpoint:
         }
         if not os.path.exists(self._path):
             return None
-        content, tensors = _read(self._path)
-        if "run" not in content:
-            raise FileFormatError(
-                f"{self._path!r} is a transformer that `save` wrote, not a checkpoint. "
-                "Choose another path for `checkpoint`."
-            )
-        found, mine = content["run"]["of"], json.loads(json.dumps(self._run))
+        run, tensors = load_run(self._path)
+        found, mine = run["of"], json.loads(json.dumps(self._run))
         if found != mine:
             raise ValueError(
                 f"The checkpoint {self._path!r} is of another run: "
                 f"{'; '.join(_differences(found, mine))}. To go on with it, give what "
                 "it was written with; to start anew, delete it or choose another path."
             )
-        return content["run"], tensors
+        return run, tensors
 
     def bind(
         self,
@@ -99,15 +86,15 @@ class Checkpoint:
         """Put the run where the file says it was."""
         position = self._position
         position.epoch, position.part, position.step = run["position"]
-        position.sums = (run["sums"][0], run["sums"][1])
+        position.sums = run["sums"]
         position.history = run["history"]
-        position.random_state.set_state(_from_json(run["random_state"]).get_state())
+        position.random_state.set_state(run["random_state"].get_state())
         self._trainer.load(
-            _numbered(tensors, "weight"), _numbered(tensors, "state") or None, 0
+            numbered(tensors, "weight"), numbered(tensors, "state") or None, 0
         )
-        self._trainer.load_seeds(_numbered(tensors, "run_seed"))
+        self._trainer.load_seeds(numbered(tensors, "run_seed"))
         if self._stopping is not None and run["stopping"] is not None:
-            best = _numbered(tensors, "run_best")
+            best = numbered(tensors, "run_best")
             self._stopping.load_state(run["stopping"], best)
 
     def write(self, whole_epoch: bool) -> None:
@@ -125,7 +112,7 @@ class Checkpoint:
             "position": [position.epoch, position.part, position.step],
             "sums": list(position.sums),
             "history": position.history,
-            "random_state": _to_json(position.epoch_random_state, "random_state"),
+            "random_state": to_json(position.epoch_random_state, "random_state"),
             "stopping": stopping,
         }
         attributes = self._attributes()

@@ -9,10 +9,11 @@ bits whatever the number of threads.
 
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import erf
@@ -185,27 +186,37 @@ class _BlasLimit:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._users = 0
-        self._controller: ThreadpoolController | None = None
-        self._limit: Any = None
-        self._n_threads = 1
+        # Ctrl-C may strike anywhere, also before a user has left: one that is
+        # forgotten counts no longer, and every step can be taken twice.
+        self._users: weakref.WeakSet[_User] = weakref.WeakSet()
+        self._pools: list | None = None
+        self._before: list[int] | None = None
 
-    def enter(self) -> int:
+    def enter(self, user: "_User") -> int:
         with self._lock:
-            if self._controller is None:
-                self._controller = ThreadpoolController().select(user_api="blas")
-            if self._users == 0:
-                pools = self._controller.lib_controllers
-                self._n_threads = max((pool.num_threads for pool in pools), default=1)
-                self._limit = self._controller.limit(limits=1)
-            self._users += 1
-            return self._n_threads
+            if self._pools is None:
+                controller = ThreadpoolController().select(user_api="blas")
+                self._pools = controller.lib_controllers
+            if self._before is None:
+                self._before = [pool.num_threads for pool in self._pools]
+            if not self._users:
+                for pool in self._pools:
+                    pool.set_num_threads(1)
+            self._users.add(user)
+            return max(self._before, default=1)
 
-    def leave(self) -> None:
+    def leave(self, user: "_User") -> None:
         with self._lock:
-            self._users -= 1
-            if self._users == 0 and self._limit is not None:
-                self._limit.restore_original_limits()
+            self._users.discard(user)
+            if self._users or self._pools is None or self._before is None:
+                return
+            for pool, n_threads in zip(self._pools, self._before, strict=True):
+                pool.set_num_threads(n_threads)
+            self._before = None
+
+
+class _User:
+    """Stands for one who needs a single thread."""
 
 
 _blas_limit = _BlasLimit()
@@ -224,9 +235,8 @@ if hasattr(os, "register_at_fork"):  # absent on Windows
 @contextmanager
 def one_blas_thread() -> Iterator[int]:
     """Limit BLAS to one thread; give the number it had."""
-    limit = _blas_limit
-    n_threads = limit.enter()
+    limit, user = _blas_limit, _User()
     try:
-        yield n_threads
+        yield limit.enter(user)
     finally:
-        limit.leave()
+        limit.leave(user)

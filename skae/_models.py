@@ -67,8 +67,8 @@ def build_models(spec: Spec) -> tuple[Any, Any]:
     for kind in ("activation", "latent_activation", "output_activation"):
         resolve(kind, getattr(spec, kind))
     python_state, policy = random.getstate(), keras.config.dtype_policy()
-    keras.config.set_dtype_policy(spec.dtype)
     try:
+        keras.config.set_dtype_policy(spec.dtype)
         inputs = keras.Input(spec.sample_shape, dtype=spec.dtype, name="samples")
         latents = spec.network.build_encoder(
             inputs,

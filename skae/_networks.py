@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 import math
+from itertools import pairwise
 from numbers import Integral
 
 from sklearn.base import BaseEstimator
@@ -165,6 +166,12 @@ class DenseNetwork(BaseEstimator):
         if len(output_shape) > 1:
             x = keras.layers.Reshape(output_shape, name="reshape")(x)
         return x
+
+    def _weight_shapes(self, sample_shape, latent_dim):
+        """Give the shape of every weight, without building a layer."""
+        n_features = math.prod(sample_shape)
+        encoder, decoder = self.layer_sizes(n_features, latent_dim)
+        return _chain_shapes((n_features, *encoder, *decoder))
 
 
 class ConvNetwork(BaseEstimator):
@@ -336,6 +343,22 @@ class ConvNetwork(BaseEstimator):
             x = layers.Reshape(output_shape, name="as_sample")(x)
         return x
 
+    def _weight_shapes(self, sample_shape, latent_dim):
+        """Give the shape of every weight, without building a layer."""
+        filters, kernels, (*size, channels) = self._layout(sample_shape)
+        convs: list = []
+        deconvs: list = []
+        widths = pairwise((channels, *filters))
+        for kernel, (outer, inner) in zip(kernels, widths, strict=True):
+            window = (kernel,) * len(size)
+            convs += [(*window, outer, inner), (inner,)]
+            deconvs = [(*window, outer, inner), (outer,), *deconvs]
+        hidden = _sizes(self, "hidden_layer_sizes")
+        shrunk = self.strides ** len(filters)
+        n_flat = math.prod(-(-s // shrunk) for s in size) * filters[-1]
+        dense = _chain_shapes((n_flat, *hidden, latent_dim, *hidden[::-1], n_flat))
+        return [*convs, *dense, *deconvs]
+
     def _layout(self, sample_shape):
         """Check the parameters; give the filters and the (*size, channels) shape."""
         self._validate_params()
@@ -405,6 +428,11 @@ def _sizes(network, name):
             f"integers only. Got {value!r} instead."
         )
     return tuple(int(size) for size in sizes)
+
+
+def _chain_shapes(sizes):
+    """Give the shapes of the kernels and the biases of a chain of dense layers."""
+    return [shape for pair in pairwise(sizes) for shape in (pair, pair[1:])]
 
 
 def _chain(x, prefix, sizes, activation, last_activation):

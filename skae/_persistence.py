@@ -2,21 +2,35 @@
 
 The file is in the safetensors format: parameters and versions as JSON in its header,
 arrays as tensors. A digest over all of it stands in the header, so that a damaged file
-is refused rather than half believed.
+is refused rather than half believed. A digest is no signature: whoever writes a file
+computes it as well. So nothing that a file claims is believed, and nothing of a size
+that it claims is made, before it agrees with the size of the file and with the rest.
 """
 
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
+import contextlib
 import hashlib
 import json
 import os
-import tempfile
+import secrets
+import shutil
+import stat
 from numbers import Integral, Real
 
 import numpy as np
 
 from skae import __version__
+from skae._file_content import (
+    MAX_HEADER_BYTES,
+    check_tensors,
+    parse_json,
+    read_fitted,
+    read_parameters,
+    read_run,
+    read_tensor_table,
+)
 from skae._models import Spec
 from skae._networks import ConvNetwork, DenseNetwork
 
@@ -24,9 +38,6 @@ __all__ = ["FileFormatError", "load"]
 
 # Raised by one when older versions can't read the files any more.
 FORMAT_VERSION = 1
-# No header of ours comes near this size.
-_MAX_HEADER_BYTES = 2**22
-_NETWORKS = {"ConvNetwork": ConvNetwork, "DenseNetwork": DenseNetwork}
 _SPEC_WORDS = ("latent_dim", "activation", "latent_activation", "output_activation")
 
 
@@ -52,17 +63,23 @@ def save(estimator, path, run=None, arrays=None):  # numpydoc ignore=PR01
     text = json.dumps(content, sort_keys=True, allow_nan=False)
     metadata = {"skae": text, "digest": _digest(text, tensors)}
     data = to_bytes(tensors, metadata)
-    path = os.fspath(path)
-    folder = os.path.dirname(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
+    _refuse_unreadable(data, text)
+    # A link stays one: it is the file behind it that is written.
+    path = os.path.realpath(path)
+    folder = os.path.dirname(path)
+    temporary = os.path.join(folder, f".skae-{secrets.token_hex(8)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if os.path.exists(path):
+            shutil.copymode(path, temporary)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        # Ctrl-C may strike when the file has its new name already.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
     _sync_folder(folder)
 
@@ -107,54 +124,101 @@ def load(path):
     True
     """
     path = os.fspath(path)
-    content, tensors = _read(path)
+    with _refusing(path):
+        parameters, fitted, tensors, _ = _read(path)
+        return _put_together(parameters, fitted, tensors)
+
+
+def load_run(path):
+    """Load what a checkpoint holds beside its transformer: the run and all arrays."""
+    with _refusing(path):
+        *_, tensors, run = _read(path)
+    if run is None:
+        raise FileFormatError(
+            f"{path!r} is a transformer that `save` wrote, not a checkpoint. Choose "
+            "another path for `checkpoint`."
+        )
+    return run, tensors
+
+
+@contextlib.contextmanager
+def _refusing(path):
+    """Give whatever fails the words and the class of a file that is refused."""
     try:
-        return _put_together(content, tensors)
-    except FileFormatError:
+        yield
+    except (OSError, FileFormatError):
         raise
     except Exception as error:
+        # The words may hold what the file says, at any length.
         raise FileFormatError(
-            f"{path!r} is not a transformer that skae can use: {error}"
+            f"{path!r} is damaged, cut off or not a transformer that skae can use: "
+            f"{str(error)[:300]}"
         ) from error
 
 
 def _read(path):
-    """Give the content and the arrays of a file, if all is as it was written."""
-    from safetensors import SafetensorError, safe_open
-
+    """Give parameters, fitted values, arrays and run of a file, once checked."""
+    kind = os.stat(path).st_mode
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+        raise FileFormatError(f"{path!r} is not a file, but a device or a pipe.")
     with open(path, "rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-    if not 0 < size <= min(os.path.getsize(path), _MAX_HEADER_BYTES):
-        raise FileFormatError(
-            f"{path!r} is not a file that skae wrote: expected the header of a "
-            "safetensors file."
-        )
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            text, digest = metadata.get("skae"), metadata.get("digest")
-            if text is None or digest is None:
-                raise FileFormatError(
-                    f"{path!r} is a safetensors file, but not one that skae wrote."
-                )
-            version = json.loads(text)["format_version"]
-            if version > FORMAT_VERSION:
-                raise FileFormatError(
-                    f"{path!r} has format version {version}, this skae reads up to "
-                    f"{FORMAT_VERSION}. Upgrade skae to load it."
-                )
-            # Copies, since the file stays no longer open.
-            names = file.keys()
-            tensors = {name: np.array(file.get_tensor(name)) for name in names}
-    except FileFormatError:
-        raise
-    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise FileFormatError(f"{path!r} is damaged or cut off: {error}") from error
+        n_bytes = os.fstat(file.fileno()).st_size
+        n_header = int.from_bytes(file.read(8), "little")
+        if not 0 < n_header <= min(n_bytes - 8, MAX_HEADER_BYTES):
+            raise FileFormatError(
+                f"{path!r} is not a file that skae wrote: expected the header of a "
+                "safetensors file."
+            )
+        header = parse_json(file.read(n_header).decode())
+        metadata = header.get("__metadata__") or {}
+        text, digest = metadata.get("skae"), metadata.get("digest")
+        if not isinstance(text, str) or not isinstance(digest, str):
+            raise FileFormatError(
+                f"{path!r} is a safetensors file, but not one that skae wrote."
+            )
+        content = parse_json(text)
+        _check_version(path, content["format_version"])
+        table = read_tensor_table(header, n_bytes - 8 - n_header)
+        parameters = read_parameters(content["parameters"])
+        fitted = read_fitted(content["fitted"])
+        run = read_run(content["run"]) if "run" in content else None
+        check_tensors(table, fitted, parameters, run)
+        tensors = {
+            name: np.fromfile(file, dtype, int(np.prod(shape))).reshape(shape)
+            for name, (dtype, shape) in table.items()
+        }
     if _digest(text, tensors) != digest:
         raise FileFormatError(
             f"{path!r} is damaged: its content does not match its digest."
         )
-    return json.loads(text), tensors
+    return parameters, fitted, tensors, run
+
+
+def _check_version(path, version):
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise ValueError(f"expected a format version of 1 or more, got {version!r}")
+    if version > FORMAT_VERSION:
+        raise FileFormatError(
+            f"{path!r} has format version {version}, this skae reads up to "
+            f"{FORMAT_VERSION}. Upgrade skae to load it."
+        )
+
+
+def _refuse_unreadable(data, text):
+    """Refuse to write what `load` would not read."""
+    n_header = int.from_bytes(data[:8], "little")
+    try:
+        parse_json(text)
+    except ValueError as error:
+        raise ValueError(f"{_TOO_MUCH} {error}") from error
+    if n_header > MAX_HEADER_BYTES:
+        raise ValueError(_TOO_MUCH)
+
+
+_TOO_MUCH = (
+    "The names of the features and the losses of the epochs are more than a file "
+    "holds. Pickle the transformer, or fit it on data without feature names."
+)
 
 
 def _take_apart(estimator):
@@ -165,7 +229,7 @@ def _take_apart(estimator):
         "format_version": FORMAT_VERSION,
         "skae_version": __version__,
         "parameters": {
-            name: _to_json(value, name)
+            name: to_json(value, name)
             for name, value in estimator.get_params(deep=False).items()
         },
         "fitted": {
@@ -174,10 +238,10 @@ def _take_apart(estimator):
             "n_features_in": estimator.n_features_in_,
             "sample_shape": list(estimator.sample_shape_),
             "feature_names_in": list(getattr(estimator, "feature_names_in_", [])),
-            "random_state": _to_json(estimator._random_state, "random_state"),
-            "network": _to_json(spec.network, "network"),
+            "random_state": to_json(estimator._random_state, "random_state"),
+            "network": to_json(spec.network, "network"),
             "dtype": spec.dtype,
-            **{word: _to_json(getattr(spec, word), word) for word in _SPEC_WORDS},
+            **{word: to_json(getattr(spec, word), word) for word in _SPEC_WORDS},
         },
     }
     return content, {k: np.asarray(v, order="C") for k, v in tensors.items()}
@@ -188,79 +252,65 @@ def _state(estimator):
     return estimator._optimizer_state or []
 
 
-def _put_together(content, tensors):
+def _put_together(parameters, fitted, tensors):
     from skae._autoencoder import AutoencoderTransformer
 
-    parameters = {k: _from_json(v) for k, v in content["parameters"].items()}
     estimator = AutoencoderTransformer(**parameters)
     estimator._validate_params()
-    fitted = content["fitted"]
     spec = Spec(
-        network=_from_json(fitted["network"]),
-        sample_shape=tuple(fitted["sample_shape"]),
+        network=fitted["network"],
+        sample_shape=fitted["sample_shape"],
         loss=estimator.loss,
         optimizer=estimator.optimizer,
         dtype=fitted["dtype"],
-        **{word: _from_json(fitted[word]) for word in _SPEC_WORDS},
+        **{word: fitted[word] for word in _SPEC_WORDS},
     )
     state = {
-        "weights_": _numbered(tensors, "weight"),
+        "weights_": numbered(tensors, "weight"),
         "history_": fitted["history"],
         "n_iter_": fitted["n_iter"],
         "n_features_in_": fitted["n_features_in"],
         "sample_shape_": spec.sample_shape,
         "output_activation_": spec.output_activation,
         "_spec": spec,
-        "_optimizer_state": _numbered(tensors, "state") or None,
-        "_random_state": _from_json(fitted["random_state"]),
+        "_optimizer_state": numbered(tensors, "state") or None,
+        "_random_state": fitted["random_state"],
     }
     if fitted["feature_names_in"]:
         names = np.array(fitted["feature_names_in"], dtype=object)
         state["feature_names_in_"] = names
     estimator.__setstate__({**estimator.__getstate__(), **state})
-    if estimator._engine is not None:
-        estimator._engine.check(estimator.weights_)
     return estimator
 
 
-def _numbered(tensors, kind):
+def numbered(tensors, kind):
     count = sum(name.startswith(f"{kind}_") for name in tensors)
     return [tensors[f"{kind}_{i}"] for i in range(count)]
 
 
-def _to_json(value, name):
+def to_json(value, name):
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, str, Integral, Real)):
         return value
     if isinstance(value, (tuple, list)):
-        return [_to_json(item, name) for item in value]
-    if type(value) in _NETWORKS.values():
+        return [to_json(item, name) for item in value]
+    if type(value) in (ConvNetwork, DenseNetwork):
         parameters = value.get_params(deep=False)
         return {
             "network": type(value).__name__,
-            "parameters": {k: _to_json(v, k) for k, v in parameters.items()},
+            "parameters": {k: to_json(v, k) for k, v in parameters.items()},
         }
     if isinstance(value, np.random.RandomState):
-        kind, keys, *rest = value.get_state()
-        return {"random_state": [kind, np.asarray(keys).tolist(), *rest]}
+        state = value.get_state(legacy=False)
+        if state["bit_generator"] == "MT19937":
+            keys, position = state["state"]["key"], state["state"]["pos"]
+            rest = [int(position), int(state["has_gauss"]), float(state["gauss"])]
+            return {"random_state": ["MT19937", keys.tolist(), *rest]}
     raise TypeError(
         f"`save` writes no code, and {name}={value!r} is an object of your own or of "
         "Keras. Use its name where it has one, or pickle the transformer."
     )
-
-
-def _from_json(value):
-    if isinstance(value, list):
-        return tuple(_from_json(item) for item in value)
-    if isinstance(value, dict) and "network" in value:
-        parameters = {k: _from_json(v) for k, v in value["parameters"].items()}
-        return _NETWORKS[value["network"]](**parameters)
-    if isinstance(value, dict):
-        random_state = np.random.RandomState()
-        random_state.set_state(tuple(value["random_state"]))
-        return random_state
-    return value
 
 
 def _digest(text, tensors):
@@ -268,7 +318,7 @@ def _digest(text, tensors):
     for name in sorted(tensors):
         array = tensors[name]
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(array.tobytes())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

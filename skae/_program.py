@@ -129,9 +129,15 @@ class Program:
             trainer = Trainer(self.spec)
         try:
             yield trainer
-        finally:
-            with self._lock:
-                self._idle.append(trainer)
+        except Exception:
+            self._give_back(trainer)
+            raise
+        # Ctrl-C may strike in the middle of a trace: that trainer is let go.
+        self._give_back(trainer)
+
+    def _give_back(self, trainer: "Trainer") -> None:
+        with self._lock:
+            self._idle.append(trainer)
 
     @cached_property
     def _encode_traced(self) -> Callable:

@@ -74,11 +74,11 @@ class Resident:
     def validation(self) -> Part | None:
         return None if self._aside is None else (self._put, self._aside)
 
-    def encode_some(
-        self, encode: Callable, n: int, random_state: np.random.RandomState
+    def map_some(
+        self, function: Callable, n: int, random_state: np.random.RandomState
     ) -> np.ndarray:
-        """Encode n rows drawn at random, in random order."""
-        return encode(self._X[random_state.permutation(self._rows)[:n]])
+        """Apply a function to n rows drawn at random, in random order."""
+        return function(self._X[random_state.permutation(self._rows)[:n]])
 
 
 class Streamed:
@@ -225,8 +225,8 @@ class Streamed:
         weight = weight.astype(self._weight_dtype, copy=False)
         return self._trainer.put(X, weight), np.arange(len(X))
 
-    def encode_some(
-        self, encode: Callable, n: int, random_state: np.random.RandomState
+    def map_some(
+        self, function: Callable, n: int, random_state: np.random.RandomState
     ) -> np.ndarray:
         n = min(n, self.n_train)
         # NumPy's RandomState would draw up a list of all rows for it.
@@ -234,7 +234,7 @@ class Streamed:
         chosen = np.array(sorted(draw.sample(range(self.n_train), n)))
         if isinstance(self._source, ArraySource) and self.n_train == self.n_rows:
             parts = [
-                encode(self.check("some rows", Batch(self._source.take(rows)))[0])
+                function(self.check("some rows", Batch(self._source.take(rows)))[0])
                 for rows in np.array_split(chosen, -(-len(chosen) // 256))
             ]
         else:
@@ -243,7 +243,7 @@ class Streamed:
                 within = chosen[(chosen >= start) & (chosen < start + len(X))] - start
                 start += len(X)
                 if len(within):
-                    parts.append(encode(X[within]))
+                    parts.append(function(X[within]))
         return random_state.permutation(np.concatenate(parts))
 
     def _parts(

@@ -60,7 +60,9 @@ def run_epochs(
     n_steps = -(-data.n_train // batch_size)
     with ExitStack() as stack:
         for watcher in watchers:
-            stack.enter_context(watcher)
+            # Before it begins: one that fails halfway has something to end, too.
+            stack.push(watcher)
+            watcher.__enter__()
         while position.epoch < epochs:
             epoch = position.epoch
             epoch_rates = rates(epoch, n_steps)
@@ -219,6 +221,7 @@ class ProgressBar(Watcher):
         self._name = name
         self._total = epochs
         self._done = 0
+        self._bar: Any = None
 
     def __enter__(self) -> "ProgressBar":
         from tqdm.auto import tqdm
@@ -233,7 +236,8 @@ class ProgressBar(Watcher):
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
     def go_on(self, epoch: int, n_rows: int) -> None:
         self._done = epoch
@@ -293,6 +297,7 @@ class KerasCallbacks(Watcher):
                     "`set_callbacks`."
                 )
         self.callbacks = [copy.copy(callback) for callback in callbacks]
+        self._begun: list = []
         self._list = keras.callbacks.CallbackList(
             self.callbacks, model=model, epochs=epochs, steps=n_steps, verbose=0
         )
@@ -304,18 +309,21 @@ class KerasCallbacks(Watcher):
     def __enter__(self) -> "KerasCallbacks":
         self._model.stop_training = False
         self._model.set_weights(self._trainer.weights())
-        self._list.on_train_begin()
+        for callback in self.callbacks:
+            callback.on_train_begin({})
+            self._begun.append(callback)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         import keras
 
-        try:
-            self._list.on_train_end(self._logs)
-            self._adopt_weights()
-        finally:
+        # Each is told of the end, also when another fails. The last goes first.
+        with ExitStack() as stack:
             for callback in self.callbacks:
-                keras.callbacks.Callback.set_model(callback, None)
+                stack.callback(keras.callbacks.Callback.set_model, callback, None)
+            stack.callback(self._adopt_weights)
+            for callback in reversed(self._begun):
+                stack.callback(callback.on_train_end, self._logs or {})
 
     def epoch_begin(self, epoch: int, rates: np.ndarray) -> np.ndarray:
         optimizer = self._model.optimizer

@@ -1,5 +1,7 @@
 """The scikit-learn contract: every check that applies, with no exception."""
 
+import pytest
+from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skae import AutoencoderTransformer, DenseNetwork
@@ -17,3 +19,32 @@ ESTIMATORS = [
 @parametrize_with_checks(ESTIMATORS)
 def test_scikit_learn_check(estimator, check):
     check(estimator)
+
+
+# What scikit-learn asks of its own estimators only. Which there are depends on its
+# version.
+OWN_CHECKS = [
+    "check_dataframe_column_names_consistency",
+    "check_estimators_partial_fit_n_features",
+    "check_get_feature_names_out_error",
+    "check_global_output_transform_pandas",
+    "check_global_set_output_transform_polars",
+    "check_inplace_ensure_writeable",
+    "check_param_validation",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+]
+
+
+# Some fit a frame and transform its values, or the other way round.
+@pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
+@pytest.mark.parametrize("network", ["dense", "conv"])
+@pytest.mark.parametrize(
+    "check", [name for name in OWN_CHECKS if hasattr(estimator_checks, name)]
+)
+def test_check_that_scikit_learn_keeps_for_its_own(check, network):
+    estimator = AutoencoderTransformer(2, network=network, epochs=2)
+    getattr(estimator_checks, check)("AutoencoderTransformer", estimator)

@@ -1,0 +1,271 @@
+"""What a file may say: the checks on a saved transformer's header.
+
+Each raises an error whose words `load` gives on, with the name of the file. They make
+nothing larger than the header itself, and build no network.
+"""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import json
+import math
+import re
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from skae._inference import ACTIVATIONS
+from skae._networks import ConvNetwork, DenseNetwork
+
+# No header of ours comes near this size; and a few bytes of JSON can become a hundred
+# of Python objects, so these are counted before they are made.
+MAX_HEADER_BYTES = 2**22
+_MAX_VALUES = 300_000
+_MAX_CONTAINERS = 10_000
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+
+_NETWORKS = {"ConvNetwork": ConvNetwork, "DenseNetwork": DenseNetwork}
+_MAX_LAYERS = 1000
+_MAX_INT = 2**63
+_DTYPES = {
+    "BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "F16": "<f2",
+    "U32": "<u4", "I32": "<i4", "F32": "<f4", "U64": "<u8", "I64": "<i8", "F64": "<f8",
+}  # fmt: skip
+# Keras' names. To ask Keras itself would import TensorFlow.
+_KERAS_ACTIVATIONS = {
+    *ACTIVATIONS,
+    *("celu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish"),
+    *("hard_tanh", "log_sigmoid", "log_softmax", "mish", "relu6", "soft_shrink"),
+    *("softmax", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax"),
+    *("squareplus", "tanh_shrink", "threshold"),
+}
+
+Table = dict[str, tuple[str, tuple[int, ...]]]
+
+
+def parse_json(text: str) -> dict[str, Any]:
+    """Read a JSON object of bounded size, with no key twice and no NaN."""
+    bare = _STRING.sub("", text)
+    if bare.count(",") > _MAX_VALUES or bare.count("[") > _MAX_CONTAINERS:
+        raise ValueError("the header holds too many values")
+    if bare.count("{") > _MAX_CONTAINERS:
+        raise ValueError("the header holds too many values")
+    value = json.loads(
+        text, object_pairs_hook=_without_twins, parse_constant=_refuse_constant
+    )
+    return _expect(value, dict, "header")
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in the header")
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"the header holds {name}")
+
+
+def _expect(value: Any, kind: Any, name: str) -> Any:
+    """Give the value if it is of a kind; a bool is no number here."""
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{name} is of the wrong type: {str(value)[:50]!r}")
+    return value
+
+
+def _int(value: Any, low: int, name: str, high: int = _MAX_INT) -> int:
+    if not low <= _expect(value, int, name) < high:
+        raise ValueError(f"{name} is out of range")
+    return value
+
+
+def _finite(value: Any, name: str) -> Any:
+    if not math.isfinite(_expect(value, (int, float), name)):
+        raise ValueError(f"{name} is not finite")
+    return value
+
+
+# ------------------------------------------------------------------------- tensors
+
+
+def read_tensor_table(header: dict[str, Any], n_bytes: int) -> Table:
+    """Give dtype and shape of each array, in the order of the file, gapless."""
+    entries = []
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        dtype = np.dtype(_DTYPES[entry["dtype"]])
+        shape = tuple(
+            _int(size, 0, name) for size in _expect(entry["shape"], list, name)
+        )
+        if len(shape) > 32:
+            raise ValueError(f"{name} has {len(shape)} dimensions")
+        begin, end = (_int(place, 0, name) for place in entry["data_offsets"])
+        if end - begin != math.prod(shape) * dtype.itemsize:
+            raise ValueError(f"the shape of {name} does not go with its bytes")
+        entries.append((begin, end, name, dtype.str, shape))
+    at = 0
+    table = {}
+    for begin, end, name, dtype_str, shape in sorted(entries):
+        if begin != at:
+            raise ValueError(f"the bytes of {name} are not where they should be")
+        at = end
+        table[name] = dtype_str, shape
+    if at != n_bytes:
+        raise ValueError(f"expected {at} bytes of arrays, the file has {n_bytes}")
+    return table
+
+
+def check_tensors(
+    table: Table,
+    fitted: dict[str, Any],
+    parameters: dict[str, Any],
+    run: dict[str, Any] | None,
+) -> None:
+    """Check that the arrays are those of the network, before any is read."""
+    network, shape = fitted["network"], fitted["sample_shape"]
+    shapes = network._weight_shapes(shape, fitted["latent_dim"])
+    dtype = np.dtype(fitted["dtype"]).str
+    expected = {f"weight_{i}": (dtype, s) for i, s in enumerate(shapes)}
+    given = {name: entry for name, entry in table.items() if name in expected}
+    if given != expected:
+        raise ValueError("the weights are not those of the network")
+    others = {*table} - {*expected}
+    if run is not None:
+        others -= {name for name in others if name.startswith("run_")}
+        best = [table[name] for name in table if name.startswith("run_best_")]
+        if best and sorted(best) != sorted(expected.values()):
+            raise ValueError("the best weights are not those of the network")
+    states = {f"state_{i}" for i in range(len(others))}
+    if others != states:
+        raise ValueError("expected arrays named weight_0, ... and state_0, ...")
+    if states and parameters["optimizer"] == "adam":
+        moments = [table[f"state_{i}"] for i in range(1, len(states))]
+        if table["state_0"][1] != () or moments != [*expected.values()] * 2:
+            raise ValueError("the state of the optimizer is not that of the network")
+
+
+# -------------------------------------------------------------- parameters and fit
+
+
+def read_parameters(content: Any) -> dict[str, Any]:
+    """Give the constructor's parameters; it checks them further itself."""
+    parameters = {k: _value(v) for k, v in _expect(content, dict, "parameters").items()}
+    for name, kinds in (
+        ("network", (str, *_NETWORKS.values())),
+        ("activation", str),
+        ("latent_activation", str),
+        ("output_activation", str),
+        ("loss", str),
+        ("optimizer", str),
+        ("learning_rate", (str, Real)),
+        ("callbacks", type(None)),
+    ):
+        _expect(parameters[name], kinds, name)
+    return parameters
+
+
+def read_fitted(content: Any) -> dict[str, Any]:
+    """Give what a fit left, each with its type and range checked."""
+    fitted = _expect(content, dict, "fitted")
+    shape = _expect(fitted["sample_shape"], list, "sample_shape")
+    shape = tuple(_int(size, 1, "sample_shape", 2**31) for size in shape)
+    if not 1 <= len(shape) <= 3:
+        raise ValueError("sample_shape must have one to three sizes")
+    if _int(fitted["n_features_in"], 1, "n_features_in") != math.prod(shape):
+        raise ValueError("n_features_in does not go with sample_shape")
+    names = _expect(fitted["feature_names_in"], list, "feature_names_in")
+    if names and len(names) != fitted["n_features_in"]:
+        raise ValueError("feature_names_in does not go with n_features_in")
+    if fitted["dtype"] not in ("float32", "float64"):
+        raise ValueError("dtype must be float32 or float64")
+    activations = {
+        name: fitted[name]
+        for name in ("activation", "latent_activation", "output_activation")
+    }
+    for name, value in activations.items():
+        if value not in _KERAS_ACTIVATIONS:
+            raise ValueError(f"{name} is unknown")
+    networks = tuple(_NETWORKS.values())
+    return {
+        **activations,
+        "sample_shape": shape,
+        "n_features_in": fitted["n_features_in"],
+        "feature_names_in": [_expect(name, str, "feature name") for name in names],
+        "history": _history(fitted["history"]),
+        "n_iter": _int(fitted["n_iter"], 0, "n_iter"),
+        "dtype": fitted["dtype"],
+        "latent_dim": _int(fitted["latent_dim"], 1, "latent_dim", 2**31),
+        "network": _expect(_value(fitted["network"]), networks, "network"),
+        "random_state": _expect(
+            _value(fitted["random_state"]), np.random.RandomState, "random_state"
+        ),
+    }
+
+
+def read_run(content: Any) -> dict[str, Any]:
+    """Give where a run stood when its checkpoint was written."""
+    run = _expect(content, dict, "run")
+    found = {"of": _expect(run["of"], dict, "run"), "finished": run["finished"]}
+    if _expect(run["finished"], bool, "finished"):
+        return found
+    position = [_int(number, 0, "position") for number in run["position"]]
+    sums = [_finite(number, "sums") for number in run["sums"]]
+    stopping = run["stopping"]
+    if stopping is not None:
+        stopping = [_finite(number, "stopping") for number in stopping]
+    if len(position) != 3 or len(sums) != 2 or len(stopping or [0] * 3) != 3:
+        raise ValueError("the place of the run is of the wrong size")
+    random_state = _value(_expect(run["random_state"], dict, "random_state"))
+    return {
+        **found,
+        "position": position,
+        "sums": tuple(sums),
+        "history": _history(run["history"]),
+        "stopping": stopping,
+        "random_state": _expect(random_state, np.random.RandomState, "random_state"),
+    }
+
+
+def _history(content: Any) -> dict[str, list[float]]:
+    history = {
+        name: [_finite(loss, "history") for loss in _expect(losses, list, "history")]
+        for name, losses in _expect(content, dict, "history").items()
+    }
+    if "loss" not in history:
+        raise ValueError("history has no losses")
+    return history
+
+
+def _value(value: Any) -> Any:
+    """Give a parameter: a plain value, a tuple of them, a network or a generator."""
+    if isinstance(value, list):
+        if len(value) > _MAX_LAYERS:
+            raise ValueError("a parameter holds too many values")
+        return tuple(_value(item) for item in value)
+    if isinstance(value, dict) and "network" in value:
+        network = _NETWORKS[value["network"]]
+        return network(**{k: _value(v) for k, v in value["parameters"].items()})
+    if isinstance(value, dict):
+        return _random_state(value["random_state"])
+    if isinstance(value, (int, float)) and not abs(value) < _MAX_INT:
+        raise ValueError("a parameter is out of range")
+    return value
+
+
+def _random_state(content: Any) -> np.random.RandomState:
+    kind, keys, position, has_gauss, gauss = _expect(content, list, "random_state")
+    # NumPy reads beyond its keys at a position beyond them.
+    _int(position, 0, "position of random_state", 625)
+    _int(has_gauss, 0, "has_gauss of random_state", 2)
+    _finite(gauss, "gauss of random_state")
+    keys = [_int(key, 0, "random_state", 2**32) for key in keys]
+    if kind != "MT19937" or len(keys) != 624 or not any(keys):
+        raise ValueError("random_state is not one of NumPy's Mersenne twisters")
+    # A seed spares the system's entropy; the state replaces what it gave.
+    random_state = np.random.RandomState(0)
+    words = np.array(keys, np.uint32)
+    random_state.set_state((kind, words, position, has_gauss, gauss))
+    return random_state

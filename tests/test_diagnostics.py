@@ -1,0 +1,80 @@
+"""A fit whose numbers tell nothing says so, and what to do."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits, load_wine
+from sklearn.exceptions import ConvergenceWarning
+
+from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skae._diagnostics import warn_of_useless_fit
+from skae._streaming import Resident
+
+X = (load_digits().data[:200] / 16).astype(np.float32)
+NETWORKS = pytest.mark.parametrize("network", [DenseNetwork((16,)), ConvNetwork((4,))])
+
+
+def small(**params):
+    params = {"network": DenseNetwork((16,)), "epochs": 2, "random_state": 0} | params
+    return AutoencoderTransformer(params.pop("latent_dim", 3), **params)
+
+
+@NETWORKS
+def test_a_dead_decoder(network):
+    # So high a rate kills every unit at the first steps.
+    ae = small(network=network, activation="relu", learning_rate=100.0, whiten=False)
+    with pytest.warns(ConvergenceWarning, match="for every sample.*'elu'"):
+        ae.set_params(latent_activation="relu", epochs=3).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("dead", "words"), [([0, 1, 2], "^The latent vector"), ([1], "1 of 3 .*: 1\\.")]
+)
+def test_dead_latents(dead, words):
+    ae = small(latent_activation="relu", epochs=1).fit(X)
+    kernel, bias = ae.weights_[2:4]
+    bias[:] = 50
+    kernel[:, dead], bias[dead] = 0, -1
+    data = Resident(X, np.ones(len(X), X.dtype), {})
+    with pytest.warns(ConvergenceWarning, match=f"{words}.*'elu'"):
+        warn_of_useless_fit(ae._program(), ae.weights_, ae._spec, data, False)
+
+
+def test_unscaled_columns():
+    with pytest.warns(UserWarning, match="columns of X differ.*StandardScaler"):
+        small().fit(load_wine().data)
+
+
+@NETWORKS
+def test_an_output_that_cannot_reach_the_data(network):
+    ae = small(network=network, output_activation="sigmoid")
+    with pytest.warns(UserWarning, match=r"from 0 to 16.*'sigmoid'.*MinMaxScaler"):
+        ae.fit(X * 16)
+
+
+def test_no_better_than_the_mean():
+    with pytest.warns(ConvergenceWarning, match="no better than the mean.*Scale"):
+        small(epochs="auto").fit(X + 1e5)
+
+
+@NETWORKS
+@pytest.mark.parametrize(
+    "data",
+    [np.zeros((20, 64)), np.full((20, 64), 7.0), X[:1], X * 16, X - 0.5, X > 0.5],
+    ids=["zeros", "constant", "one sample", "counts", "centred", "bool"],
+)
+def test_silence_on_sane_data(network, data):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        small(network=network).fit(data)
+
+
+def test_a_warning_made_an_error_leaves_the_fit_before():
+    ae = small().fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="reach"):
+            ae.set_params(output_activation="sigmoid").fit(X * 16)
+    assert ae.output_activation_ == "sigmoid"
+    assert ae.score(X) > -1

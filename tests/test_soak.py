@@ -1,0 +1,103 @@
+"""Many fits, many threads: no memory grows, no bit moves."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def python(code, *args):
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *args],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr[-2000:]
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+COMMON = """
+import json, os, sys
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+
+network = {"dense": DenseNetwork((16,)), "conv": ConvNetwork((4,))}[sys.argv[1]]
+X = np.random.default_rng(0).random((100, 8, 8), np.float32)
+
+def make(**params):
+    return AutoencoderTransformer(3, network=network, epochs=1, **params)
+"""
+
+GROWTH = (
+    COMMON
+    + """
+def mebibytes():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+for i in range(int(sys.argv[2])):
+    make(random_state=i).fit(X).transform(X)
+    if i == 50:
+        start = mebibytes()
+print(mebibytes() - start)
+"""
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(("network", "n_fits"), [("dense", 2000), ("conv", 300)])
+def test_many_fits_grow_by_less_than_five_mebibytes(network, n_fits):
+    assert python(GROWTH, network, str(n_fits)) < 5
+
+
+THREADS = (
+    COMMON
+    + """
+def fits(seed):
+    return [make(random_state=seed * 5 + i).fit(X).transform(X) for i in range(5)]
+
+def equal(a, b):
+    return all(map(np.array_equal, a, b))
+
+with ThreadPoolExecutor(4) as pool:  # the first fits of the process
+    together = list(pool.map(fits, range(4)))
+assert all(map(equal, together, map(fits, range(4))))
+
+import pickle
+data = pickle.dumps(make(random_state=0).fit(X))
+print(json.dumps(data.hex()))
+"""
+)
+TRANSFORMS = (
+    COMMON
+    + """
+import pickle
+ae = pickle.loads(bytes.fromhex(sys.stdin.read()))
+
+def transforms(i):
+    return [ae.transform(X[i : i + 1 + j % 50]) for j in range(200)]
+
+with ThreadPoolExecutor(8) as pool:  # the first transforms of the process
+    together = list(pool.map(transforms, range(8)))
+for i, parts in enumerate(together):
+    assert all(map(np.array_equal, parts, transforms(i)))
+"""
+)
+
+
+@pytest.mark.parametrize("network", ["dense", "conv"])
+def test_threads_give_the_bits_of_one_after_another(network):
+    pickled = python(THREADS, network)
+    result = subprocess.run(
+        [sys.executable, "-c", TRANSFORMS, network],
+        input=pickled,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
