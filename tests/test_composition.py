@@ -13,6 +13,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import sklearn
+from joblib.externals.loky import get_reusable_executor
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
@@ -141,6 +142,11 @@ GRIDS = {
 
 def scores(grid, backend, n_jobs):
     ae, params = GRIDS[grid]
+    if backend == "loky" and n_jobs > 1:
+        # New workers: where psutil is installed, loky takes the memory of TensorFlow,
+        # imported in a later task of a worker than its first, for a leak, ends the
+        # worker, and may wait for ever.
+        get_reusable_executor().shutdown(wait=True)
     search = GridSearchCV(ae, params, cv=2, n_jobs=n_jobs, error_score="raise")
     with joblib.parallel_config(backend):
         results = search.fit(X[:120]).cv_results_
