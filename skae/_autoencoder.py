@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae import __version__
+from skae._distribution import agree, outside_strategy
 from skae._engines import (
     activation_name,
     dense_program,
@@ -607,6 +608,7 @@ class AutoencoderTransformer(
 
     # -------------------------------------------------------------- training
 
+    @outside_strategy
     def _fit(self, X, sample_weight, seen, goes_on, partial=False):
         random_state = check_random_state(self.random_state)
         if partial and goes_on:
@@ -615,6 +617,7 @@ class AutoencoderTransformer(
         kept = X if sample_weight.all() else X[sample_weight > 0]
         spec = self._resolve_spec(kept, seen["sample_shape_"], goes_on)
         program = training_program(spec)
+        random_state = agree(self, random_state, X, sample_weight, goes_on)
         weights = self.weights_ if goes_on else program.initial_weights(random_state)
         state = self._optimizer_state if partial and goes_on else None
         rows, aside = np.flatnonzero(sample_weight), None
@@ -735,11 +738,13 @@ class AutoencoderTransformer(
 
     # ------------------------------------------------------------- inference
 
+    @outside_strategy
     def _encode(self, X):
         # What overflows is refused, in words.
         with np.errstate(all="ignore"):
             return check_finite(self, self._program().encode(self.weights_, X))
 
+    @outside_strategy
     def _decode(self, Z):
         with np.errstate(all="ignore"):
             X = check_finite(self, self._program().decode(self.weights_, Z))
@@ -761,6 +766,7 @@ class AutoencoderTransformer(
             scores[start : start + block] = -squares / flat.shape[1]
         return check_finite(self, scores)
 
+    @outside_strategy
     def _keras_models(self):
         if not hasattr(self, "weights_"):
             raise AttributeError(

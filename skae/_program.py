@@ -126,12 +126,15 @@ class Program:
         with self._lock:
             trainer = self._idle.pop() if self._idle else None
         if trainer is None:
-            trainer = Trainer(self.spec)
+            trainer = self._new_trainer()
         try:
             yield trainer
         finally:
             with self._lock:
                 self._idle.append(trainer)
+
+    def _new_trainer(self) -> "Trainer":
+        return Trainer(self.spec)
 
     @cached_property
     def _encode_traced(self) -> Callable:
