@@ -110,8 +110,10 @@ def agree(
         "the weights to start from": estimator.weights_ if goes_on else (),
     }
     seed = 0
-    if isinstance(estimator.random_state, Integral):
-        facts["`random_state`"] = np.asarray(random_state.get_state()[1])
+    seeded = isinstance(estimator.random_state, Integral)
+    if seeded:
+        _, keys, *_ = random_state.get_state()
+        facts["`random_state`"] = keys
     else:
         seed = int(random_state.randint(2**31 - 1))
     with _in_words(strategy):
@@ -123,7 +125,7 @@ def agree(
                 "to call the same method with the same parameters and the same X, of "
                 "which each trains on its own share of the rows."
             )
-    if "`random_state`" in facts:
+    if seeded:
         return random_state
     return np.random.RandomState(int(table[0, 0]))
 

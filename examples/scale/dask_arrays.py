@@ -28,9 +28,8 @@ def main():
         for _ in range(5):
             incremental.partial_fit(X)
         ae = incremental.estimator_
-        print(
-            f"{len(ae.history_['loss'])} blocks, last loss {ae.history_['loss'][-1]:.4f}"
-        )
+        losses = ae.history_["loss"]
+        print(f"{len(losses)} blocks, last loss {losses[-1]:.4f}")
 
         # Fitted on a sample that fits, applied to all.
         fitted = ParallelPostFit(AutoencoderTransformer(8, random_state=0))

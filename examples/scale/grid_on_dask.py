@@ -38,7 +38,7 @@ def main():
             Client(cluster) as client,
             parallel_config("dask"),
         ):
-            for repeat in range(3):
+            for repeat in range(2):
                 start = time.perf_counter()
                 search = GridSearchCV(ae, GRID, cv=5).fit(X)
                 seconds = time.perf_counter() - start
