@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae import __version__, _program
 from skae._checkpoint import Checkpoint
 from skae._diagnostics import warn_of_useless_fit
+from skae._distribution import agree, outside_strategy
 from skae._engines import (
     activation_name,
     dense_program,
@@ -800,12 +801,14 @@ class AutoencoderTransformer(
 
     # -------------------------------------------------------------- training
 
+    @outside_strategy
     def _fit(self, data, X, goes_on, partial=False, checkpoint=None):
         random_state = check_random_state(self.random_state)
         if partial and goes_on:
             random_state = copy.deepcopy(self._random_state)
         spec = self._resolve_spec(data, goes_on)
         program = training_program(spec)
+        random_state = agree(self, random_state, data.facts(), goes_on)
         weights = self.weights_ if goes_on else program.initial_weights(random_state)
         state = self._optimizer_state if partial and goes_on else None
         if self.early_stopping and not partial:
@@ -955,11 +958,13 @@ class AutoencoderTransformer(
 
     # ------------------------------------------------------------- inference
 
+    @outside_strategy
     def _encode(self, X):
         # What overflows is refused, in words.
         with np.errstate(all="ignore"):
             return check_finite(self, self._program().encode(self.weights_, X))
 
+    @outside_strategy
     def _decode(self, Z):
         with np.errstate(all="ignore"):
             X = check_finite(self, self._program().decode(self.weights_, Z))
@@ -981,6 +986,7 @@ class AutoencoderTransformer(
             scores[start : start + block] = -squares / flat.shape[1]
         return check_finite(self, scores)
 
+    @outside_strategy
     def _keras_models(self):
         if not hasattr(self, "weights_"):
             raise AttributeError(

@@ -8,6 +8,7 @@ import math
 import os
 
 from skae._dense_program import DenseProgram
+from skae._distribution import current_strategy, distributed_program
 from skae._inference import ACTIVATIONS
 from skae._networks import ConvNetwork, DenseNetwork
 from skae._program import get_program
@@ -73,6 +74,9 @@ def _numpy_keeps_up():
 
 def training_program(spec):
     """Give the program that trains."""
+    strategy = current_strategy()
+    if strategy is not None:
+        return distributed_program(spec, strategy)
     dense = dense_program(spec)
     if (
         dense is not None

@@ -129,7 +129,7 @@ def load(path):
         return _put_together(parameters, fitted, tensors)
 
 
-def load_run(path):
+def load_run(path):  # numpydoc ignore=PR01,RT01
     """Load what a checkpoint holds beside its transformer: the run and all arrays."""
     with _refusing(path):
         *_, tensors, run = _read(path)
@@ -283,12 +283,14 @@ def _put_together(parameters, fitted, tensors):
     return estimator
 
 
-def numbered(tensors, kind):
+def numbered(tensors, kind):  # numpydoc ignore=PR01,RT01
+    """Give the arrays of a kind, in order."""
     count = sum(name.startswith(f"{kind}_") for name in tensors)
     return [tensors[f"{kind}_{i}"] for i in range(count)]
 
 
-def to_json(value, name):
+def to_json(value, name):  # numpydoc ignore=PR01,RT01
+    """Give what stands for a value in the header, or say that it has no place."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, str, Integral, Real)):

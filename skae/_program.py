@@ -126,7 +126,7 @@ class Program:
         with self._lock:
             trainer = self._idle.pop() if self._idle else None
         if trainer is None:
-            trainer = Trainer(self.spec)
+            trainer = self._new_trainer()
         try:
             yield trainer
         except Exception:
@@ -138,6 +138,9 @@ class Program:
     def _give_back(self, trainer: "Trainer") -> None:
         with self._lock:
             self._idle.append(trainer)
+
+    def _new_trainer(self) -> "Trainer":
+        return Trainer(self.spec)
 
     @cached_property
     def _encode_traced(self) -> Callable:
@@ -255,13 +258,13 @@ class Trainer:
             n_steps = self._steps_a_call(data, batch_size)
             step_rates = rates[done : done + n_steps]
             rows = order[done * batch_size : (done + n_steps) * batch_size]
-            start = time.perf_counter()
+            start, new = time.perf_counter(), not self._traced
             sums = self._call(
                 self._train_steps, data, rows, batch_size, sums, step_rates
             )
             seconds = (time.perf_counter() - start) / len(step_rates)
             # The first call also traces, and says nothing about a step.
-            self._seconds_per_step = seconds if done or n_steps > 1 else 0.0
+            self._seconds_per_step = None if new else seconds
             done += len(step_rates)
         return sums
 

@@ -50,6 +50,14 @@ class Resident:
     def n_train(self) -> int:
         return len(self._rows)
 
+    def facts(self) -> dict[str, Any]:
+        """Give what tells these data from others, by name."""
+        return {
+            "the shape of X": self._X.shape,
+            "the rows of X": self._X[[0, len(self._X) // 2, -1]],
+            "`sample_weight`": self.weight,
+        }
+
     def range(self) -> tuple[float, float]:
         """Give the least and the greatest value among rows of positive weight."""
         kept = self._X if self.weight.all() else self._X[self.weight > 0]
@@ -169,8 +177,15 @@ class Streamed:
             seen["feature_names_in_"] = np.array(self._names, dtype=object)
         return seen
 
+    def facts(self) -> dict[str, Any]:
+        return {
+            "the shape of X": (self.n_rows, *self.seen["sample_shape_"]),
+            "the range of X": self.range(),
+            "`sample_weight`": self.n_kept,
+        }
+
     def range(self) -> tuple[float, float]:
-        return self._low, self._high
+        return float(self._low), float(self._high)
 
     def set_aside(self, fraction: float, random_state: np.random.RandomState) -> None:
         """Read a part of the rows into memory, and leave it out from now on.

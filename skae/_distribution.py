@@ -1,0 +1,459 @@
+"""Training on several devices or machines, through `tf.distribute`.
+
+A strategy whose scope the user has entered is left for the time of a fit, so that
+only the variables of the trainer belong to it. Every worker goes through the same
+batches; each replica computes on its share of the rows of a batch, and one
+all-reduce a step adds up the gradients, so that the weights stay equal everywhere.
+"""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import functools
+import math
+import sys
+import time
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from skae._models import Spec, fingerprint
+from skae._program import (
+    MAX_PART_BYTES,
+    MAX_PROGRAMS,
+    SECONDS_PER_CALL,
+    Program,
+    Trainer,
+)
+
+_left: ContextVar[Any] = ContextVar("_left", default=None)
+
+
+def outside_strategy(method: Callable) -> Callable:
+    """Make a method leave the scope of a strategy; `current_strategy` gives it.
+
+    Inside the scope every variable would be a distributed one, and with several
+    workers to make one is an exchange that waits for all of them.
+    """
+
+    @functools.wraps(method)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        # Who has not imported TensorFlow has entered no scope.
+        distribute = getattr(sys.modules.get("tensorflow"), "distribute", None)
+        if distribute is None or not distribute.has_strategy():
+            return method(*args, **kwargs)
+        import tensorflow as tf
+
+        token = _left.set(tf.distribute.get_strategy())
+        try:
+            # Scopes belong to a graph: under a new one there is none.
+            with tf.Graph().as_default(), tf.__internal__.eager_context.eager_mode():
+                return method(*args, **kwargs)
+        finally:
+            _left.reset(token)
+
+    return run
+
+
+def current_strategy() -> Any:
+    """Give the strategy whose scope was left, or None."""
+    return _left.get()
+
+
+def distributed_program(spec: Spec, strategy: Any) -> "DistributedProgram":
+    """Give the program for a spec under a strategy: the one at hand, or a new one.
+
+    The strategy itself holds its programs: they need it, and go with it.
+    """
+    import tensorflow as tf
+
+    if isinstance(strategy, tf.distribute.ParameterServerStrategy):
+        raise ValueError(
+            "Expected a strategy of tf.distribute that trains synchronously, such as "
+            "MirroredStrategy or MultiWorkerMirroredStrategy. Got "
+            f"{type(strategy).__name__} instead."
+        )
+    programs = vars(strategy).setdefault("_skae_programs", OrderedDict())
+    key = tuple(fingerprint(part) for part in spec)
+    if key not in programs:
+        programs[key] = DistributedProgram(spec, strategy)
+        while len(programs) > MAX_PROGRAMS:
+            programs.popitem(last=False)
+    programs.move_to_end(key)
+    return programs[key]
+
+
+def agree(
+    estimator: Any,
+    random_state: np.random.RandomState,
+    data: dict[str, Any],
+    goes_on: bool,
+) -> np.random.RandomState:
+    """Give a random state that is the same on all workers, and compare the rest.
+
+    `data` holds, by name, what the data must have in common.
+    """
+    strategy = current_strategy()
+    if strategy is None or not _has_workers(strategy):
+        return random_state
+    facts: dict[str, Any] = {
+        **data,
+        "`batch_size`": estimator.batch_size,
+        "`epochs`": estimator.epochs,
+        "`early_stopping`": estimator.early_stopping,
+        "the weights to start from": estimator.weights_ if goes_on else (),
+    }
+    seed = 0
+    seeded = isinstance(estimator.random_state, Integral)
+    if seeded:
+        _, keys, *_ = random_state.get_state()
+        facts["`random_state`"] = keys
+    else:
+        seed = int(random_state.randint(2**31 - 1))
+    with _in_words(strategy):
+        table = _exchange(strategy, [seed, *map(_digest, facts.values())])
+    for name, column in zip(facts, table.T[1:], strict=True):
+        if (column != column[0]).any():
+            raise ValueError(
+                f"The workers of the strategy disagree on {name}. Expected all of them "
+                "to call the same method with the same parameters and the same X, of "
+                "which each trains on its own share of the rows."
+            )
+    if seeded:
+        return random_state
+    return np.random.RandomState(int(table[0, 0]))
+
+
+def share(n_rows: int, batch_size: int, replica: int, n_replicas: int) -> tuple:
+    """Give a replica's share of each batch of a sequence of rows.
+
+    Returns the positions in the sequence, which of them count, and where among them
+    each batch begins. Layers may not like a batch of nothing: a replica for which no
+    row is left takes one that does not count.
+    """
+    starts = np.arange(0, n_rows, batch_size)
+    sizes = np.minimum(batch_size, n_rows - starts)
+    first = starts + sizes * replica // n_replicas
+    counts = starts + sizes * (replica + 1) // n_replicas - first
+    counted = counts > 0
+    first, counts = np.where(counted, first, starts), np.maximum(counts, 1)
+    ends = np.cumsum(counts)
+    begins = ends - counts
+    positions = np.arange(ends[-1]) + np.repeat(first - begins, counts)
+    return positions, np.repeat(counted, counts), np.append(begins, ends[-1])
+
+
+class DistributedProgram(Program):
+    """A program whose trainers compute on all devices of a strategy."""
+
+    def __init__(self, spec: Spec, strategy: Any):
+        super().__init__(spec)
+        self._strategy = strategy
+
+    @contextmanager
+    def lease(self) -> Iterator[Trainer]:
+        with _in_words(self._strategy), super().lease() as trainer:
+            yield trainer
+
+    def _new_trainer(self) -> "DistributedTrainer":
+        return DistributedTrainer(self.spec, self._strategy)
+
+
+class DistributedTrainer(Trainer):
+    """A trainer with a copy of the variables on each device of a strategy."""
+
+    def __init__(self, spec: Spec, strategy: Any):
+        self._strategy = strategy
+        with strategy.scope():
+            super().__init__(spec)
+        trainable = {id(variable) for variable in self._trainable}
+        self._statistics = [v for v in self._weights if id(v) not in trainable]
+        # Keras' optimizers would add up once more what is added up already.
+        own = getattr(self._optimizer, "_optimizer", None)
+        if own is not None:
+            own._all_reduce_sum_gradients = lambda gradients: gradients
+        self._n_replicas = strategy.num_replicas_in_sync
+        self._replicas = _local_replicas(strategy)
+        self._measured = 0.0
+
+    def put(self, X: np.ndarray, sample_weight: np.ndarray) -> tuple:
+        """Leave the data where they are: each step takes the rows of its share."""
+        return X, sample_weight
+
+    def train(
+        self,
+        data: tuple,
+        order: np.ndarray,
+        rates: np.ndarray,
+        batch_size: int,
+        sums: tuple[float, float],
+    ) -> tuple[float, float]:
+        """Take a step a batch; add sum(w l) and sum(w) to `sums`."""
+        totals = np.array(sums)
+        done = 0
+        while done < len(rates):
+            n_steps = self._steps_a_call(data, batch_size)
+            some_rates = rates[done : done + n_steps].astype(self._spec.dtype)
+            rows = order[done * batch_size : (done + n_steps) * batch_size]
+            start, new = time.perf_counter(), not self._traced
+            total, weight, seconds = self._call_shared(
+                self._train_shared, data, rows, batch_size, some_rates, self._measured
+            )
+            totals += total, weight
+            # The first call also traces, and says nothing about a step.
+            elapsed = (time.perf_counter() - start) / len(some_rates)
+            self._measured = 0.0 if new else elapsed
+            # What all workers measured before is the same number on all of them.
+            self._seconds_per_step = seconds / self._n_replicas or None
+            done += len(some_rates)
+        return float(totals[0]), float(totals[1])
+
+    def evaluate(
+        self, data: tuple, rows: np.ndarray, batch_size: int
+    ) -> tuple[float, float]:
+        """Give sum(w l) and sum(w) over the rows."""
+        totals = np.zeros(2)
+        part = batch_size * self._steps_a_call(data, batch_size)
+        for start in range(0, len(rows), part):
+            some = rows[start : start + part]
+            totals += self._call_shared(self._evaluate_shared, data, some, batch_size)
+        return float(totals[0]), float(totals[1])
+
+    def _steps_a_call(self, data: tuple, batch_size: int) -> int:
+        if self._seconds_per_step is None:
+            return 1
+        X = data[0]
+        bytes_a_step = X.nbytes / len(X) * batch_size / self._n_replicas
+        n_steps = SECONDS_PER_CALL / max(self._seconds_per_step, 1e-4)
+        return max(1, int(min(n_steps, MAX_PART_BYTES / bytes_a_step)))
+
+    def _call_shared(
+        self,
+        function: Callable,
+        data: tuple,
+        rows: np.ndarray,
+        batch_size: int,
+        *more: Any,
+    ) -> list[float]:
+        """Call a function of each local replica's rows, weights and batches."""
+        import tensorflow as tf
+
+        X, sample_weight = data
+        arguments = []
+        for replica in self._replicas:
+            positions, counted, begins = share(
+                len(rows), batch_size, replica, self._n_replicas
+            )
+            mine = rows[positions]
+            w = np.where(counted, sample_weight[mine], 0).astype(self._spec.dtype)
+            arguments += [X[mine], w, begins.astype(np.int32)]
+        arguments += more
+        tensors = [tf.convert_to_tensor(argument) for argument in arguments]
+        key = function.__name__, tensors[0].dtype
+        if key not in self._traced:
+            # Any number of samples, and any batch size, by one trace.
+            signature = [
+                tf.TensorSpec([None] * (t.shape.rank > 0) + t.shape[1:], t.dtype)
+                for t in tensors
+            ]
+            traced = tf.function(function, signature, autograph=False)
+            self._traced[key] = traced.get_concrete_function()
+        return [float(value) for value in self._traced[key](*tensors)]
+
+    def _train_shared(self, *arguments: Any) -> Any:
+        """Train on the batches, in the graph; the replicas' shares come first."""
+        import tensorflow as tf
+
+        *tensors, rates, measured = arguments
+        shares = self._to_replicas(tensors)
+
+        def replica_step(
+            X: Any, w: Any, begins: Any, i: Any, rate: Any, measured: Any
+        ) -> Any:
+            x, w = self._slice(X, w, begins, i)
+            with tf.GradientTape() as tape:
+                loss, weight = self._sum_loss(x, w, training=True)
+            gradients = tape.gradient(
+                loss,
+                [variable.value for variable in self._trainable],
+                unconnected_gradients=tf.UnconnectedGradients.ZERO,
+            )
+            measured = tf.cast(measured, loss.dtype)
+            *gradients, loss, weight, measured = self._add_up(
+                [*gradients, loss, weight, measured]
+            )
+            self._optimizer.apply([g / weight for g in gradients], rate)
+            return [tf.cast(value, tf.float64) for value in (loss, weight, measured)]
+
+        def step(i: Any, total: Any, weight: Any, _: Any) -> Any:
+            results = self._strategy.run(replica_step, (*shares, i, rates[i], measured))
+            # After the all-reduce they are equal on all replicas.
+            loss, step_weight, seconds = map(self._first, results)
+            return i + 1, total + loss, weight + step_weight, seconds
+
+        zero = tf.constant(0, tf.float64)
+        _, *results = tf.while_loop(
+            lambda i, *_: i < tf.size(rates),
+            step,
+            (tf.constant(0), zero, zero, zero),
+            parallel_iterations=1,
+        )
+        if self._statistics:
+            self._strategy.run(self._average_statistics)
+        return results
+
+    def _evaluate_shared(self, *shares: Any) -> Any:
+        """Sum the loss over the batches, in the graph."""
+        import tensorflow as tf
+
+        def replica_sums(X: Any, w: Any, begins: Any) -> Any:
+            def step(i: Any, total: Any, weight: Any) -> Any:
+                loss, step_weight = self._sum_loss(
+                    *self._slice(X, w, begins, i), training=False
+                )
+                total += tf.cast(loss, tf.float64)
+                return i + 1, total, weight + tf.cast(step_weight, tf.float64)
+
+            zero = tf.constant(0, tf.float64)
+            _, total, weight = tf.while_loop(
+                lambda i, *_: i < tf.size(begins) - 1,
+                step,
+                (tf.constant(0), zero, zero),
+                parallel_iterations=1,
+            )
+            return self._add_up([total, weight])
+
+        results = self._strategy.run(replica_sums, self._to_replicas(shares))
+        return [self._first(result) for result in results]
+
+    def _to_replicas(self, tensors: Sequence) -> tuple:
+        """Give each replica its own of the tensors, three of which are a share."""
+        n = len(tensors) // len(self._replicas)
+        return tuple(
+            self._strategy.experimental_distribute_values_from_function(
+                lambda context, i=i: tensors[
+                    n * self._replicas.index(context.replica_id_in_sync_group) + i
+                ]
+            )
+            for i in range(n)
+        )
+
+    def _first(self, value: Any) -> Any:
+        return self._strategy.experimental_local_results(value)[0]
+
+    def _slice(self, X: Any, w: Any, begins: Any, i: Any) -> tuple[Any, Any]:
+        import tensorflow as tf
+
+        begin, end = begins[i], begins[i + 1]
+        return tf.cast(X[begin:end], self._spec.dtype), w[begin:end]
+
+    def _sum_loss(self, x: Any, w: Any, training: bool) -> tuple[Any, Any]:
+        """Give sum(w l) plus sum(w) times the layers' own penalties, and sum(w)."""
+        import tensorflow as tf
+
+        outputs = self._decoder(self._encoder(x, training=training), training=training)
+        weight = tf.reduce_sum(w)
+        loss = tf.reduce_sum(tf.cast(self._loss(x, outputs), w.dtype) * w)
+        for penalty in (*self._encoder.losses, *self._decoder.losses):
+            loss += tf.cast(penalty, loss.dtype) * weight
+        return loss, weight
+
+    def _average_statistics(self) -> None:
+        """Average over the replicas what each has gathered on its own rows."""
+        values = self._add_up([variable.value for variable in self._statistics])
+        for variable, value in zip(self._statistics, values, strict=True):
+            variable.assign(value / self._n_replicas)
+
+    def _add_up(self, tensors: Sequence) -> list:
+        """Sum tensors over all replicas, by one exchange."""
+        import tensorflow as tf
+
+        tensors = [tf.convert_to_tensor(tensor) for tensor in tensors]
+        flat = tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], 0)
+        context = tf.distribute.get_replica_context()
+        flat = context.all_reduce(tf.distribute.ReduceOp.SUM, flat)
+        parts = tf.split(flat, [math.prod(tensor.shape) for tensor in tensors])
+        return [
+            tf.reshape(part, tensor.shape)
+            for part, tensor in zip(parts, tensors, strict=True)
+        ]
+
+
+def _has_workers(strategy: Any) -> bool:
+    return len(_local_replicas(strategy)) < strategy.num_replicas_in_sync
+
+
+def _local_replicas(strategy: Any) -> list[int]:
+    """Give the numbers of the replicas of this process."""
+    import tensorflow as tf
+
+    found: list[int] = []
+
+    def number(context: Any) -> Any:
+        found.append(int(context.replica_id_in_sync_group))
+        return tf.constant(found[-1])
+
+    strategy.experimental_distribute_values_from_function(number)
+    return found
+
+
+def _exchange(strategy: Any, values: Sequence[float]) -> np.ndarray:
+    """Give the values of all replicas, a row each."""
+    import tensorflow as tf
+
+    mine = np.zeros((strategy.num_replicas_in_sync, len(values)))
+    mine[_local_replicas(strategy)[0]] = values
+
+    @tf.function(autograph=False)
+    def run(table: Any) -> Any:
+        def add_up(table: Any) -> Any:
+            context = tf.distribute.get_replica_context()
+            # Local replicas hold the same table, of which only one may count.
+            first = context.replica_id_in_sync_group == _local_replicas(strategy)[0]
+            table = tf.where(first, table, tf.zeros_like(table))
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, table)
+
+        return strategy.experimental_local_results(strategy.run(add_up, (table,)))[0]
+
+    table = run(tf.constant(mine)).numpy()
+    # One row a worker: those of its other replicas were left empty.
+    return table[:: len(_local_replicas(strategy))]
+
+
+def _digest(value: Any) -> float:
+    """Give a number that differs where values differ."""
+    if isinstance(value, np.ndarray):
+        return float(zlib.crc32(np.ascontiguousarray(value).tobytes()))
+    if isinstance(value, (list, tuple)):
+        return float(zlib.crc32(repr([_digest(part) for part in value]).encode()))
+    return float(zlib.crc32(repr(value).encode()))
+
+
+@contextmanager
+def _in_words(strategy: Any) -> Iterator[None]:
+    """Say in words that another worker is gone."""
+    import tensorflow as tf
+
+    errors = tf.errors
+    try:
+        yield
+    except (
+        errors.AbortedError,
+        errors.CancelledError,
+        errors.DeadlineExceededError,
+        errors.InternalError,
+        errors.UnavailableError,
+    ) as error:
+        if not _has_workers(strategy):
+            raise
+        raise RuntimeError(
+            "A worker of the strategy is gone or cannot be reached, and training needs "
+            "all of them. Start all workers again, and go on from what was saved last. "
+            f"TensorFlow says: {error.message.splitlines()[0]}"
+        ) from error

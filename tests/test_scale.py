@@ -1,0 +1,332 @@
+"""Several devices, workers and grids: real processes, on loopback."""
+
+import json
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import textwrap
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from joblib import parallel_config
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    RandomizedSearchCV,
+)
+
+from skae import AutoencoderTransformer
+
+pytestmark = pytest.mark.scale
+
+# What every process of the tests of `tf.distribute` begins with.
+BEGIN = """
+import json, os, signal, sys
+import keras
+import numpy as np
+import tensorflow as tf
+from sklearn.datasets import load_digits
+from skae import AutoencoderTransformer, ConvNetwork
+
+X = (load_digits().data[:777] / 16).astype("float32")
+
+class NormalizedNetwork:
+    def build_encoder(self, inputs, *, latent_dim, activation, latent_activation):
+        x = keras.layers.Dense(16, activation=activation)(inputs)
+        x = keras.layers.BatchNormalization()(x)
+        return keras.layers.Dense(latent_dim)(x)
+
+    def build_decoder(self, latents, *, output_shape, activation, output_activation):
+        regularizer = keras.regularizers.L2(1e-3)
+        x = keras.layers.Dense(output_shape[0], kernel_regularizer=regularizer)
+        return x(latents)
+
+def make(**parameters):
+    # 777 rows leave 9 for the last batch of 64, and 9 rows do not divide by 2 or 4.
+    parameters = {"batch_size": 64, "epochs": 3, "random_state": 0, **parameters}
+    return AutoencoderTransformer(6, **parameters)
+
+def tell(**facts):
+    print(json.dumps(facts), flush=True)
+"""
+
+
+def start(code, **environment):
+    """Start a Python process that runs the code."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
+    return subprocess.Popen(
+        [sys.executable, "-W", "error::RuntimeWarning", "-c", BEGIN + code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def start_workers(n_workers, code):
+    """Start the workers of a strategy, which find each other on loopback."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n_workers)]
+    addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
+    for s in sockets:
+        s.close()
+    return [
+        start(
+            "strategy = tf.distribute.MultiWorkerMirroredStrategy()\n"
+            f"worker = {i}\n" + textwrap.dedent(code),
+            TF_CONFIG=json.dumps(
+                {
+                    "cluster": {"worker": addresses},
+                    "task": {"type": "worker", "index": i},
+                }
+            ),
+        )
+        for i in range(n_workers)
+    ]
+
+
+def finish(process, seconds=120):
+    """Wait for the end of a process; give what it told, line by line."""
+    try:
+        out, err = process.communicate(timeout=seconds)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err[-3000:]
+    return [json.loads(line) for line in out.splitlines()]
+
+
+FIT = """
+with strategy.scope():
+    ae = make().fit(X)
+    latents = ae.transform(X)
+    ae.partial_fit(X[:99])
+weights = [float(np.float64(w).sum()) for w in ae.weights_]
+tell(loss=ae.history_["loss"], weights=weights, latents=latents.shape)
+"""
+AGREE = """
+with strategy.scope():
+    for rows, batch_size in ((X[worker:], 32), (X, 32 + worker)):
+        try:
+            make(batch_size=batch_size).fit(rows)
+        except ValueError as error:
+            tell(error=str(error))
+    # Each worker draws its own seed; they train by that of the first.
+    ae = make(random_state=None, loss="mae", early_stopping=True).fit(X)
+tell(history=ae.history_, weights=[float(w.sum()) for w in ae.weights_])
+"""
+
+
+def test_any_number_of_workers_trains_as_one():
+    ((one,),) = map(finish, start_workers(1, FIT))
+    two = list(map(finish, start_workers(2, FIT + AGREE)))
+    four = list(map(finish, start_workers(4, FIT)))
+    for told in (two, four):
+        assert all(worker == told[0] for worker in told)
+        result = told[0][0]
+        assert result["latents"] == [777, 6]
+        np.testing.assert_allclose(result["loss"], one["loss"], rtol=1e-4)
+
+    _, shape, batch_size, unseeded = two[0]
+    assert "disagree on the shape of X" in shape["error"]
+    assert "disagree on `batch_size`" in batch_size["error"]
+    assert len(unseeded["history"]["val_loss"]) == 3
+
+
+def test_a_dead_worker_ends_the_run_on_the_others():
+    code = """
+    class Tell(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            tell(epoch=epoch)
+
+    ae = make(epochs=100_000, callbacks=[Tell()])
+    try:
+        with strategy.scope():
+            ae.fit(X)
+    except RuntimeError as error:
+        tell(error=str(error), fitted=hasattr(ae, "weights_"))
+    """
+    survivor, victim = start_workers(2, code)
+    for _ in range(3):
+        assert "epoch" in json.loads(victim.stdout.readline())
+    victim.kill()
+    victim.communicate()
+    last = finish(survivor, seconds=60)[-1]
+    assert "A worker of the strategy is gone" in last["error"]
+    assert "Start all workers again" in last["error"]
+    assert not last["fitted"]
+
+
+def test_two_devices_train_as_one_process_does():
+    code = """
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    parts = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(cpu, parts)
+    two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    one = tf.distribute.MirroredStrategy(["CPU:0"])
+    cases = {
+        "early": dict(loss="mae", early_stopping=True),
+        "conv": dict(network=ConvNetwork(filters=(4,)), optimizer="adagrad"),
+        "clip": dict(optimizer=keras.optimizers.SGD(0.5, global_clipnorm=0.01)),
+        "rows": dict(loss="mae", batch_size=1, epochs=1),
+    }
+    for name, case in cases.items():
+        x = X[:50] if name == "rows" else X
+        plain = make(**case).fit(x)
+        found = {}
+        for n, strategy in {1: one, 2: two}.items():
+            with strategy.scope():
+                ae = make(**case).fit(x)
+                score = ae.score(x)
+                assert not hasattr(ae.encoder_.weights[0].value, "values")
+            found[n] = ae.history_, ae.score(x)
+            assert score == found[n][1]
+        tell(plain=(plain.history_, plain.score(x)), one=found[1], two=found[2])
+
+    # There are strategies without steps that all take together.
+    from skae._distribution import distributed_program
+
+    class Server(tf.distribute.ParameterServerStrategy):
+        def __init__(self):
+            pass
+
+    try:
+        distributed_program(None, Server())
+    except ValueError as error:
+        tell(error=str(error))
+
+    # Statistics of layers are averaged; what regularizes counts once.
+    with two.scope():
+        ae = make(network=NormalizedNetwork()).fit(X)
+    alone = make(network=NormalizedNetwork()).fit(X)
+    tell(normalized=ae.history_["loss"], alone=alone.history_["loss"])
+
+    # Fits one after the other use the same traces, which the strategy holds.
+    programs = vars(two)["_skae_programs"]
+    trainers = [t for p in programs.values() for t in p._idle]
+    before = len(programs), len(trainers)
+    with two.scope():
+        make(loss="mae").fit(X).partial_fit(X)
+    trainers = [t for p in programs.values() for t in p._idle]
+    after = len(programs), len(trainers)
+    tell(before=before, after=after)
+    """
+    *cases, refused, normalized, programs = finish(start(textwrap.dedent(code)))
+    for case in cases:
+        for name, losses in case["plain"][0].items():
+            for n in ("one", "two"):
+                np.testing.assert_allclose(losses, case[n][0][name], rtol=1e-4)
+                np.testing.assert_allclose(case["plain"][1], case[n][1], rtol=1e-3)
+    assert "Expected a strategy of tf.distribute that trains synch" in refused["error"]
+    np.testing.assert_allclose(normalized["normalized"], normalized["alone"], rtol=0.1)
+    assert programs["before"] == programs["after"]
+
+
+def traces_in_this_process():
+    """Give the trainers of this process, and the functions that they traced."""
+    from skae._program import _programs
+
+    trainers = [t for program in _programs.values() for t in program._idle]
+    return len(trainers), sum(len(trainer._traced) for trainer in trainers)
+
+
+def blas_threads():
+    """Give the most threads that a BLAS of this process may take."""
+    from threadpoolctl import threadpool_info
+
+    import skae._inference  # noqa: F401
+
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return max(pool["num_threads"] for pool in pools)
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Two worker processes of Dask, on loopback."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        warnings.catch_warnings(action="ignore"),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def X():
+    return (load_digits().data[:300] / 16).astype("float32")
+
+
+SEARCHES = {
+    "grid": lambda ae, grid: GridSearchCV(ae, grid, cv=2),
+    "random": lambda ae, grid: RandomizedSearchCV(
+        ae, grid, n_iter=2, cv=2, random_state=0
+    ),
+    "halving": lambda ae, grid: HalvingGridSearchCV(ae, grid, cv=2, random_state=0),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("search", SEARCHES)
+def test_every_backend_finds_the_same_scores(search, client, X):
+    ae = AutoencoderTransformer(epochs=2, random_state=0)
+    search = SEARCHES[search](ae, {"latent_dim": [2, 4], "activation": ["elu", "relu"]})
+    expected = clone(search).fit(X).cv_results_["mean_test_score"]
+    for backend in ("loky", "threading", "dask"):
+        with parallel_config(backend, n_jobs=2):
+            scores = clone(search).fit(X).cv_results_["mean_test_score"]
+        np.testing.assert_array_equal(scores, expected, err_msg=backend)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+def test_workers_trace_once_and_keep_to_their_threads(client, X):
+    # The loss takes it to TensorFlow.
+    ae = AutoencoderTransformer(4, loss="mae", epochs=2, random_state=0)
+    grid = {"learning_rate_init": [0.001, 0.003, 0.01]}
+    for _ in range(2):
+        with parallel_config("dask"):
+            GridSearchCV(ae, grid, cv=4).fit(X)
+    # One trainer, whose one function is that of a step.
+    counts = set(client.run(traces_in_this_process).values())
+    assert counts <= {(1, 1), (0, 0)}
+    assert (1, 1) in counts
+    assert set(client.run(blas_threads).values()) == {1}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+def test_dask_arrays_and_frames(client, X):
+    da = pytest.importorskip("dask.array")
+    dd = pytest.importorskip("dask.dataframe")
+    wrappers = pytest.importorskip("dask_ml.wrappers")
+    blocks = da.from_array(X, chunks=(100, 64))
+    ae = AutoencoderTransformer(4, epochs=2, random_state=0)
+    chunked = clone(ae)
+    for start in (0, 100, 200):
+        chunked.partial_fit(X[start : start + 100])
+    incremental = wrappers.Incremental(clone(ae), shuffle_blocks=False).fit(blocks)
+    losses = incremental.estimator_.history_["loss"]
+    np.testing.assert_array_equal(losses, chunked.history_["loss"])
+    latents = incremental.transform(blocks).compute()
+    np.testing.assert_array_equal(latents, chunked.transform(X))
+
+    expected = ae.fit(X).transform(X)
+    fitted = wrappers.ParallelPostFit(ae)
+    np.testing.assert_array_equal(fitted.transform(blocks).compute(), expected)
+
+    assert len(pickle.dumps(ae)) < 1_000_000
+    mapped = blocks.map_blocks(ae.transform, chunks=(100, 4), dtype=X.dtype)
+    np.testing.assert_array_equal(mapped.compute(), expected)
+
+    frame = pd.DataFrame(X).add_prefix("pixel")
+    ae.set_output(transform="pandas").fit(frame)
+    mapped = dd.from_pandas(frame, npartitions=3).map_partitions(
+        ae.transform, meta=ae.transform(frame[:1])
+    )
+    pd.testing.assert_frame_equal(mapped.compute(), ae.transform(frame))
