@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from skae._models import Spec, fingerprint
+from skae._models import Spec, ctrl_c_waits, fingerprint
 from skae._program import (
     MAX_PART_BYTES,
     MAX_PROGRAMS,
@@ -263,7 +263,8 @@ class DistributedTrainer(Trainer):
                 for t in tensors
             ]
             traced = tf.function(function, signature, autograph=False)
-            self._traced[key] = traced.get_concrete_function()
+            with ctrl_c_waits():
+                self._traced[key] = traced.get_concrete_function()
         return [float(value) for value in self._traced[key](*tensors)]
 
     def _train_shared(self, *arguments: Any) -> Any:

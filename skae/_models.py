@@ -7,7 +7,10 @@ TensorFlow and Keras are imported only when one of them is made.
 # SPDX-License-Identifier: BSD-3-Clause
 
 import random
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,6 +54,30 @@ def fingerprint(value: Any) -> Any:
     return type(value), fingerprint(vars(value))
 
 
+@contextmanager
+def ctrl_c_waits() -> Iterator[None]:
+    """Let Ctrl-C strike after a block of at most a second or two, not within it.
+
+    Keras keeps what it is about in variables of the thread while it builds and traces,
+    and would be left believing that it still is.
+    """
+    struck = []
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *args: struck.append(args))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if struck:
+            raise KeyboardInterrupt
+
+
+@ctrl_c_waits()
 def build_models(spec: Spec) -> tuple[Any, Any]:
     """Build the encoder and the decoder as plain Keras models."""
     import keras

@@ -24,6 +24,7 @@ import numpy as np
 from skae._models import (
     Spec,
     build_models,
+    ctrl_c_waits,
     draw,
     find_initializers,
     fingerprint,
@@ -169,7 +170,8 @@ class Program:
         signature = [tf.TensorSpec(v.shape, v.dtype) for v in model.weights]
         signature.append(tf.TensorSpec(model.inputs[0].shape, self.spec.dtype))
         function = tf.function(run, input_signature=signature, autograph=False)
-        return function.get_concrete_function()
+        with ctrl_c_waits():
+            return function.get_concrete_function()
 
     def _run(
         self, function: Callable, weights: Sequence[np.ndarray], X: np.ndarray
@@ -192,8 +194,8 @@ class Program:
 class Trainer:
     """The variables of one fit at a time, and the traced functions over them."""
 
+    @ctrl_c_waits()
     def __init__(self, spec: Spec):
-
         self._spec = spec
         self._encoder, self._decoder = build_models(spec)
         self._weights = [*self._encoder.weights, *self._decoder.weights]
@@ -324,7 +326,8 @@ class Trainer:
                 for a in arguments
             ]
             traced = tf.function(function, signature, autograph=False)
-            self._traced[key] = traced.get_concrete_function()
+            with ctrl_c_waits():
+                self._traced[key] = traced.get_concrete_function()
         total, weight = self._traced[key](*arguments)
         return float(total), float(weight)
 
