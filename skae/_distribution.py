@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from skae._models import Spec, ctrl_c_waits, fingerprint
+from skae._models import Spec, fingerprint
 from skae._program import (
     MAX_PART_BYTES,
     MAX_PROGRAMS,
@@ -255,17 +255,8 @@ class DistributedTrainer(Trainer):
             arguments += [X[mine], w, begins.astype(np.int32)]
         arguments += more
         tensors = [tf.convert_to_tensor(argument) for argument in arguments]
-        key = function.__name__, tensors[0].dtype
-        if key not in self._traced:
-            # Any number of samples, and any batch size, by one trace.
-            signature = [
-                tf.TensorSpec([None] * (t.shape.rank > 0) + t.shape[1:], t.dtype)
-                for t in tensors
-            ]
-            traced = tf.function(function, signature, autograph=False)
-            with ctrl_c_waits():
-                self._traced[key] = traced.get_concrete_function()
-        return [float(value) for value in self._traced[key](*tensors)]
+        results = self._trace_once(function, tensors)(*tensors)
+        return [float(value) for value in results]
 
     def _train_shared(self, *arguments: Any) -> Any:
         """Train on the batches, in the graph; the replicas' shares come first."""

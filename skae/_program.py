@@ -318,18 +318,24 @@ class Trainer:
             *(tf.constant(total, tf.float64) for total in sums),
             *(tf.convert_to_tensor(rate.astype(self._spec.dtype)) for rate in rates),
         ]
-        key = function.__name__, arguments[0].dtype
+        total, weight = self._trace_once(function, arguments)(*arguments)
+        return float(total), float(weight)
+
+    def _trace_once(self, function: Callable, tensors: Sequence) -> Callable:
+        """Give the trace of a function for tensors like these: an old one, or a new."""
+        import tensorflow as tf
+
+        key = function.__name__, tensors[0].dtype
         if key not in self._traced:
             # Any number of samples, and any batch size, by one trace.
             signature = [
-                tf.TensorSpec([None] * (a.shape.rank > 0) + a.shape[1:], a.dtype)
-                for a in arguments
+                tf.TensorSpec([None] * (t.shape.rank > 0) + t.shape[1:], t.dtype)
+                for t in tensors
             ]
             traced = tf.function(function, signature, autograph=False)
             with ctrl_c_waits():
                 self._traced[key] = traced.get_concrete_function()
-        total, weight = self._traced[key](*arguments)
-        return float(total), float(weight)
+        return self._traced[key]
 
     def _train_steps(
         self,
