@@ -10,6 +10,7 @@ done sooner without it. The twin of `skae._program`, with the same interface.
 
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from skae._inference import ACTIVATIONS, Layer, forward, one_blas_thread
+from skae._activations import ACTIVATIONS
+from skae._inference import Layer, forward, one_blas_thread
 
 # Adam's constants: Kingma and Ba (2015), with the epsilon of Keras.
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7
@@ -55,11 +57,6 @@ class DenseProgram:
     @property
     def n_encoder_weights(self) -> int:
         return 2 * self.n_encoder_layers
-
-    @property
-    def trainable(self) -> bool:
-        """Whether every activation has its derivative here."""
-        return all(ACTIVATIONS[name].scale for name in self.activations)
 
     @property
     def work(self) -> int:
@@ -105,8 +102,8 @@ class DenseTrainer:
     """The arrays of one fit.
 
     The rows of a large batch are cut into two shares. Two threads run a share each
-    forwards and backwards, meet, and update half of the parameters each. Who does what
-    follows from the sizes alone, so the bits do not depend on the number of threads.
+    forwards and backwards, meet, and update the parameters together. How the work is
+    cut follows from the sizes alone, so the bits do not depend on who does what.
     """
 
     def __init__(self, program: DenseProgram, n_threads: int = 1):
@@ -257,40 +254,51 @@ class _Workspace:
         dtype, sizes = program.dtype, program.sizes
         outputs = [np.empty((n_rows, size), dtype) for size in sizes]
         gradients = [np.empty((n_rows, size), dtype) for size in sizes]
-        difference = np.empty((n_rows, sizes[-1]), dtype)
+        # The derivatives of the activations; those of linear layers are all one.
+        slopes = [
+            None if name == "linear" else np.empty((n_rows, size), dtype)
+            for name, size in zip(program.activations, sizes[1:], strict=True)
+        ]
+        difference, ones = np.empty((n_rows, sizes[-1]), dtype), np.ones(n_rows, dtype)
         activations = [ACTIVATIONS[name] for name in program.activations]
         self._shares = []
         for share in range(n_shares):
             rows = slice(n_rows * share // n_shares, n_rows * (share + 1) // n_shares)
-            y, g = ([part[rows] for part in parts] for parts in (outputs, gradients))
+            y, g, d = (
+                [None if part is None else part[rows] for part in parts]
+                for parts in (outputs, gradients, slopes)
+            )
             layers = range(len(activations))
-            forwards = [
-                (y[i], weights[2 * i], weights[2 * i + 1], y[i + 1], activations[i])
+            forwards: list[tuple] = [
+                (y[i], *weights[2 * i : 2 * i + 2], y[i + 1], activations[i], d[i])
                 for i in layers
             ]
-            backwards = [
-                (g[i + 1], y[i + 1], activations[i], weights[2 * i].T, g[i])
+            # The first layer has nothing to hand down to.
+            backwards: list[tuple] = [
+                (g[i + 1], d[i], weights[2 * i].T, g[i] if i else None)
                 for i in reversed(layers)
             ]
             self._shares.append((rows, forwards, backwards, difference[rows]))
         pieces = _cut_into_pieces(sizes)
         size = max(stop - start for start, stop, _ in pieces)
+        buffers = [np.empty((2, size), dtype) for _ in range(n_shares)]
+        # What each share needs to update a piece: they differ by the buffers.
         self._pieces: list[list[tuple]] = []
-        for share in range(n_shares):
-            gradient, scratch = np.empty((2, size), dtype)
+        for start, stop, parts in pieces:
             self._pieces.append([])
-            for start, stop, parts in pieces[share::n_shares]:
-                sources = []
+            for gradient, scratch in buffers:
+                sources: list[tuple] = []
                 for layer, columns, part_start, part_stop in parts:
                     target = gradient[part_start - start : part_stop - start]
-                    inputs = None
+                    inputs = ones  # of a bias
                     if columns is not None:
                         inputs = outputs[layer][:, columns].T
                         target = target.reshape(len(inputs), -1)
                     sources.append((inputs, gradients[layer + 1], target))
                 n = stop - start
                 arrays = (*flat[:, start:stop], gradient[:n], scratch[:n])
-                self._pieces[share].append((sources, *arrays))
+                self._pieces[-1].append((sources, *arrays))
+        self._waiting: deque[list[tuple]] = deque()
         constants = (
             _BETA_1,
             _BETA_2,
@@ -307,6 +315,8 @@ class _Workspace:
 
         `scale` turns the error of the reconstruction into the gradient of the loss.
         """
+        if share == 0:
+            self._waiting.extend(self._pieces)
         mine, forwards, backwards, difference = self._shares[share]
         x = forwards[0][0]
         if X.dtype == x.dtype:
@@ -314,32 +324,36 @@ class _Workspace:
             np.take(X, rows[mine], axis=0, out=x, mode="clip")
         else:
             x[...] = X[rows[mine]]
-        for inputs, kernel, bias, out, activation in forwards:
+        for inputs, kernel, bias, out, activation, slope in forwards:
             np.dot(inputs, kernel, out=out)
             out += bias
-            activation.apply(out)
+            activation(out, slope)
         gradient = backwards[0][0]
         np.subtract(out, x, out=difference)
         np.multiply(difference, scale[mine], out=gradient)
         product = float(np.vdot(difference, gradient))
-        for gradient, output, activation, kernel_t, before in backwards:
-            activation.scale(gradient, output)  # type: ignore[misc]
-            if output is not forwards[0][3]:
+        for gradient, slope, kernel_t, before in backwards:
+            if slope is not None:
+                gradient *= slope
+            if before is not None:
                 np.dot(gradient, kernel_t, out=before)
         return product
 
     def update(self, share: int, step: np.ndarray) -> None:
-        """Update a share of the parameters by Adam (Kingma and Ba, 2015).
+        """Update parameters by Adam (Kingma and Ba, 2015) until all are done.
 
-        A piece stays in the cache from its gradient to its new weights.
+        A piece stays in the cache from its gradient to its new weights. The shares take
+        the next piece in turn, whoever is free.
         """
         beta_1, beta_2, fresh, epsilon = self._constants
-        for sources, weight, mean, square, gradient, scratch in self._pieces[share]:
+        while True:
+            try:
+                piece = self._waiting.popleft()[share]
+            except IndexError:
+                return
+            sources, weight, mean, square, gradient, scratch = piece
             for inputs, outputs, target in sources:
-                if inputs is None:
-                    np.add.reduce(outputs, axis=0, out=target)
-                else:
-                    np.dot(inputs, outputs, out=target)
+                np.dot(inputs, outputs, out=target)
             mean *= beta_1
             mean += gradient
             gradient *= gradient

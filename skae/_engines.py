@@ -7,9 +7,9 @@ import copy
 import math
 import os
 
+from skae._activations import ACTIVATIONS
 from skae._dense_program import DenseProgram
 from skae._distribution import current_strategy, distributed_program
-from skae._inference import ACTIVATIONS
 from skae._networks import ConvNetwork, DenseNetwork
 from skae._program import get_program
 
@@ -80,7 +80,6 @@ def training_program(spec):
     dense = dense_program(spec)
     if (
         dense is not None
-        and dense.trainable
         and (dense.work <= _MAX_NUMPY_WORK or _numpy_keeps_up())
         and isinstance(spec.loss, str)
         and spec.loss in ("mse", "mean_squared_error")

@@ -36,7 +36,7 @@ class Position:
     step: int = 0
     sums: tuple[float, float] = (0.0, 0.0)
     history: dict[str, list[float]] = field(default_factory=lambda: {"loss": []})
-    # The generator as it was when the epoch began.
+    # The generator as it was when the epoch began, where a checkpoint wants it.
     epoch_random_state: np.random.RandomState | None = None
 
 
@@ -68,7 +68,8 @@ def run_epochs(
             epoch_rates = rates(epoch, n_steps)
             for watcher in watchers:
                 epoch_rates = watcher.epoch_begin(epoch, epoch_rates)
-            position.epoch_random_state = copy.deepcopy(position.random_state)
+            if keep is not None:
+                position.epoch_random_state = copy.deepcopy(position.random_state)
             # What overflows is refused below, in words.
             with (
                 np.errstate(all="ignore"),
@@ -97,8 +98,8 @@ def run_epochs(
             stops = [watcher.epoch_end(epoch, logs) for watcher in watchers]
             position.epoch = epochs if any(stops) else epoch + 1
             position.part, position.step, position.sums = 0, 0, (0.0, 0.0)
-            position.epoch_random_state = copy.deepcopy(position.random_state)
             if keep is not None:
+                position.epoch_random_state = copy.deepcopy(position.random_state)
                 keep(True)
         trainer.finish()
     return history
