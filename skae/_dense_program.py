@@ -35,6 +35,8 @@ _EVALUATED_ROWS = 4096
 class DenseProgram:
     """A chain of dense layers, trained by Adam on the mean squared error."""
 
+    draws = True
+
     def __init__(
         self,
         encoder_sizes: Sequence[int],
@@ -119,6 +121,8 @@ class DenseTrainer:
         self._weights, *moments = (_views(flat, shapes) for flat in self._flat)
         self._moments = [view for views in moments for view in views]
         self._n_steps = 0
+        self._targets: np.ndarray | None = None
+        self._strength = 0.0
         self._workspaces: dict[tuple[int, int], _Workspace] = {}
 
     def load(
@@ -126,6 +130,7 @@ class DenseTrainer:
     ) -> None:
         """Set the weights and the optimizer's state (None: that of a new one)."""
         del seed  # dense layers draw nothing while they train
+        self._targets, self._strength = None, 0.0
         self.load_weights(weights)
         if state is None:
             self._n_steps = 0
@@ -150,6 +155,10 @@ class DenseTrainer:
 
     def load_seeds(self, seeds: Sequence[np.ndarray]) -> None:
         pass
+
+    def draw_to(self, targets: np.ndarray, strength: float) -> None:
+        """Add to the loss the mean square distance of each latent to its target."""
+        self._targets, self._strength = targets, strength
 
     def finish(self) -> None:
         pass
@@ -176,6 +185,10 @@ class DenseTrainer:
         scales = weights * np.repeat(factors, batch_size)[: len(order)].astype(dtype)
         scales = scales[:, np.newaxis]
         steps = self._adam_steps(rates)
+        latents = None
+        if self._targets is not None:
+            drawn = self._strength * X.shape[1] / self._targets.shape[1]
+            latents = self._targets, scales * np.array(drawn, dtype)
         n_shares = 2 if self.program.work * batch_size >= _SHARED_WORK else 1
 
         def run(shares: Sequence[int], meet: Callable[[], object]) -> float:
@@ -187,9 +200,13 @@ class DenseTrainer:
                 ):
                     rows = order[start : start + batch_size]
                     scale = scales[start : start + batch_size]
+                    pull = None
+                    if latents is not None:
+                        targets, pulls = latents
+                        pull = targets[rows], pulls[start : start + batch_size]
                     space = self._workspace(len(rows), n_shares)
                     for share in shares:
-                        product = space.propagate(share, X, rows, scale)
+                        product = space.propagate(share, X, rows, scale, pull)
                         total += product * batch_weight
                     meet()
                     for share in shares:
@@ -278,7 +295,10 @@ class _Workspace:
                 (g[i + 1], d[i], weights[2 * i].T, g[i] if i else None)
                 for i in reversed(layers)
             ]
-            self._shares.append((rows, forwards, backwards, difference[rows]))
+            k = program.n_encoder_layers
+            self._shares.append(
+                (rows, forwards, backwards, difference[rows], y[k], g[k])
+            )
         pieces = _cut_into_pieces(sizes)
         size = max(stop - start for start, stop, _ in pieces)
         buffers = [np.empty((2, size), dtype) for _ in range(n_shares)]
@@ -309,15 +329,23 @@ class _Workspace:
         self._constants = [np.array(constant, dtype) for constant in constants]
 
     def propagate(
-        self, share: int, X: np.ndarray, rows: np.ndarray, scale: np.ndarray
+        self,
+        share: int,
+        X: np.ndarray,
+        rows: np.ndarray,
+        scale: np.ndarray,
+        pull: tuple[np.ndarray, np.ndarray] | None,
     ) -> float:
         """Run a share forwards and backwards; give the product of error and gradient.
 
         `scale` turns the error of the reconstruction into the gradient of the loss.
+        `pull` holds what the latents are drawn to, and the same for their distance.
         """
         if share == 0:
             self._waiting.extend(self._pieces)
-        mine, forwards, backwards, difference = self._shares[share]
+        mine, forwards, backwards, difference, latent, latent_gradient = self._shares[
+            share
+        ]
         x = forwards[0][0]
         if X.dtype == x.dtype:
             # "clip" spares a copy; the rows are in range.
@@ -337,6 +365,9 @@ class _Workspace:
                 gradient *= slope
             if before is not None:
                 np.dot(gradient, kernel_t, out=before)
+            if before is latent_gradient and pull is not None:
+                targets, pulls = pull
+                before += (latent - targets[mine]) * pulls[mine]
         return product
 
     def update(self, share: int, step: np.ndarray) -> None:

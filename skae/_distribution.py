@@ -24,13 +24,10 @@ from typing import Any
 import numpy as np
 
 from skae._models import Spec, fingerprint
-from skae._program import (
-    MAX_PART_BYTES,
-    MAX_PROGRAMS,
-    SECONDS_PER_CALL,
-    Program,
-    Trainer,
-)
+from skae._program import MAX_PROGRAMS, Program, Trainer
+
+# Bytes of rows that cross over to TensorFlow in one call.
+MAX_PART_BYTES = 32 * 2**20
 
 _left: ContextVar[Any] = ContextVar("_left", default=None)
 
@@ -152,6 +149,8 @@ def share(n_rows: int, batch_size: int, replica: int, n_replicas: int) -> tuple:
 class DistributedProgram(Program):
     """A program whose trainers compute on all devices of a strategy."""
 
+    draws = False
+
     def __init__(self, spec: Spec, strategy: Any):
         super().__init__(spec)
         self._strategy = strategy
@@ -198,7 +197,7 @@ class DistributedTrainer(Trainer):
         totals = np.array(sums)
         done = 0
         while done < len(rates):
-            n_steps = self._steps_a_call(data, batch_size)
+            n_steps = self._shared_steps_a_call(data, batch_size)
             some_rates = rates[done : done + n_steps].astype(self._spec.dtype)
             rows = order[done * batch_size : (done + n_steps) * batch_size]
             start, new = time.perf_counter(), not self._traced
@@ -219,19 +218,17 @@ class DistributedTrainer(Trainer):
     ) -> tuple[float, float]:
         """Give sum(w l) and sum(w) over the rows."""
         totals = np.zeros(2)
-        part = batch_size * self._steps_a_call(data, batch_size)
+        part = batch_size * self._shared_steps_a_call(data, batch_size)
         for start in range(0, len(rows), part):
             some = rows[start : start + part]
             totals += self._call_shared(self._evaluate_shared, data, some, batch_size)
         return float(totals[0]), float(totals[1])
 
-    def _steps_a_call(self, data: tuple, batch_size: int) -> int:
-        if self._seconds_per_step is None:
-            return 1
+    def _shared_steps_a_call(self, data: tuple, batch_size: int) -> int:
         X = data[0]
         bytes_a_step = X.nbytes / len(X) * batch_size / self._n_replicas
-        n_steps = SECONDS_PER_CALL / max(self._seconds_per_step, 1e-4)
-        return max(1, int(min(n_steps, MAX_PART_BYTES / bytes_a_step)))
+        most = int(MAX_PART_BYTES / bytes_a_step)
+        return max(1, min(self._steps_a_call(), most))
 
     def _call_shared(
         self,

@@ -40,7 +40,6 @@ SECONDS_PER_CALL = 0.25
 BLOCK_ROWS = 1024
 # Data above this size are streamed; others cross over once for all epochs.
 MAX_RESIDENT_BYTES = 256 * 2**20
-MAX_PART_BYTES = 32 * 2**20
 
 
 _programs: OrderedDict[tuple, "Program"] = OrderedDict()
@@ -90,6 +89,9 @@ def _refuse_fork() -> None:
 
 class Program:
     """One network with its loss and its optimizer; see the module's docstring."""
+
+    # Whether its trainers can draw latents to targets.
+    draws = True
 
     def __init__(self, spec: Spec):
         # The user's network may change after the fit; the program may not.
@@ -208,6 +210,7 @@ class Trainer:
         ]
         self._loss = sample_loss(spec.loss)
         self._optimizer = _make_optimizer(spec.optimizer, self._trainable)
+        self._draw_to_nothing()
         self._traced: dict[tuple, Callable] = {}
         self._seconds_per_step: float | None = None
 
@@ -219,6 +222,7 @@ class Trainer:
         for i, variable in enumerate(self._seeds):
             variable.assign(np.array([seed, i], np.uint32))
         self._optimizer.load(state)
+        self._draw_to_nothing()
 
     def load_weights(self, weights: Sequence[np.ndarray]) -> None:
         for variable, value in zip(self._weights, weights, strict=True):
@@ -238,12 +242,21 @@ class Trainer:
         for variable, value in zip(self._seeds, seeds, strict=True):
             variable.assign(value)
 
-    def put(self, X: np.ndarray, sample_weight: np.ndarray) -> tuple:
-        """Bring the data to TensorFlow, once for all epochs, where they fit."""
+    def draw_to(self, targets: np.ndarray, strength: float) -> None:
+        """Add to the loss the mean square distance of each latent to its target."""
         import tensorflow as tf
 
-        if X.nbytes > MAX_RESIDENT_BYTES:
-            return X, sample_weight
+        dtype = self._spec.dtype
+        self._pull = tf.constant(targets, dtype), tf.constant(strength, dtype)
+
+    def _draw_to_nothing(self) -> None:
+        # A row for all, without strength, for the same trace to serve.
+        self.draw_to(np.zeros((1, self._spec.latent_dim)), 0.0)
+
+    def put(self, X: np.ndarray, sample_weight: np.ndarray) -> tuple:
+        """Bring the data to TensorFlow."""
+        import tensorflow as tf
+
         return tf.convert_to_tensor(X), tf.convert_to_tensor(sample_weight)
 
     def train(
@@ -255,14 +268,22 @@ class Trainer:
         sums: tuple[float, float],
     ) -> tuple[float, float]:
         """Take a step a batch; add sum(w l) and sum(w) to `sums`."""
+        import tensorflow as tf
+
         done = 0
         while done < len(rates):
-            n_steps = self._steps_a_call(data, batch_size)
+            n_steps = self._steps_a_call()
             step_rates = rates[done : done + n_steps]
             rows = order[done * batch_size : (done + n_steps) * batch_size]
             start, new = time.perf_counter(), not self._traced
             sums = self._call(
-                self._train_steps, data, rows, batch_size, sums, step_rates
+                self._train_steps,
+                data,
+                rows,
+                batch_size,
+                sums,
+                tf.convert_to_tensor(step_rates.astype(self._spec.dtype)),
+                *self._pull,
             )
             seconds = (time.perf_counter() - start) / len(step_rates)
             # The first call also traces, and says nothing about a step.
@@ -275,7 +296,7 @@ class Trainer:
     ) -> tuple[float, float]:
         """Give sum(w l) and sum(w) over the rows."""
         sums = (0.0, 0.0)
-        part = batch_size * self._steps_a_call(data, batch_size)
+        part = batch_size * self._steps_a_call()
         for start in range(0, len(rows), part):
             some = rows[start : start + part]
             sums = self._call(self._evaluate_steps, data, some, batch_size, sums)
@@ -285,15 +306,10 @@ class Trainer:
         """Let the optimizer put its averages, where it keeps any, in place."""
         self._optimizer.finish()
 
-    def _steps_a_call(self, data: tuple, batch_size: int) -> int:
+    def _steps_a_call(self) -> int:
         if self._seconds_per_step is None:
             return 1
-        n_steps = SECONDS_PER_CALL / max(self._seconds_per_step, 1e-4)
-        X = data[0]
-        if isinstance(X, np.ndarray):
-            row_bytes = X.nbytes // len(X)
-            n_steps = min(n_steps, MAX_PART_BYTES / (row_bytes * batch_size))
-        return max(1, int(n_steps))
+        return max(1, int(SECONDS_PER_CALL / max(self._seconds_per_step, 1e-4)))
 
     def _call(
         self,
@@ -302,21 +318,16 @@ class Trainer:
         rows: np.ndarray,
         batch_size: int,
         sums: tuple[float, float],
-        *rates: np.ndarray,
+        *more: Any,
     ) -> tuple[float, float]:
         import tensorflow as tf
 
-        X, sample_weight = data
-        if isinstance(X, np.ndarray):
-            X, sample_weight = X[rows], sample_weight[rows]
-            rows = np.arange(len(rows))
         arguments = [
-            tf.convert_to_tensor(X),
-            tf.convert_to_tensor(sample_weight),
+            *data,
             tf.convert_to_tensor(rows.astype(np.int32)),
             tf.constant(batch_size),
             *(tf.constant(total, tf.float64) for total in sums),
-            *(tf.convert_to_tensor(rate.astype(self._spec.dtype)) for rate in rates),
+            *more,
         ]
         total, weight = self._trace_once(function, arguments)(*arguments)
         return float(total), float(weight)
@@ -346,15 +357,23 @@ class Trainer:
         total: Any,
         weight: Any,
         rates: Any,
+        targets: Any,
+        strength: Any,
     ) -> Any:
         """Train on the batches of `order`, in the graph."""
         import tensorflow as tf
 
+        last = tf.shape(targets)[0] - 1
+
         def step(i: Any, total: Any, weight: Any) -> Any:
-            x, w = self._batch(X, sample_weight, order, batch_size, i)
+            rows, x, w = self._batch(X, sample_weight, order, batch_size, i)
             with tf.GradientTape() as tape:
-                loss, batch_weight = self._mean_loss(x, w, training=True)
-            gradients = tape.gradient(loss, [v.value for v in self._trainable])
+                loss, batch_weight, latents = self._mean_loss(x, w, training=True)
+                distances = latents - tf.gather(targets, tf.minimum(rows, last))
+                distances = tf.reduce_mean(distances**2, axis=1)
+                drawn = strength * tf.reduce_sum(w * distances) / tf.reduce_sum(w)
+                objective = loss + drawn
+            gradients = tape.gradient(objective, [v.value for v in self._trainable])
             self._optimizer.apply(gradients, rates[i])
             loss = tf.cast(loss, tf.float64)
             return i + 1, total + loss * batch_weight, weight + batch_weight
@@ -374,8 +393,8 @@ class Trainer:
         import tensorflow as tf
 
         def step(i: Any, total: Any, weight: Any) -> Any:
-            x, w = self._batch(X, sample_weight, order, batch_size, i)
-            loss, batch_weight = self._mean_loss(x, w, training=False)
+            _, x, w = self._batch(X, sample_weight, order, batch_size, i)
+            loss, batch_weight, _ = self._mean_loss(x, w, training=False)
             loss = tf.cast(loss, tf.float64)
             return i + 1, total + loss * batch_weight, weight + batch_weight
 
@@ -395,24 +414,25 @@ class Trainer:
 
     def _batch(
         self, X: Any, sample_weight: Any, order: Any, batch_size: Any, i: Any
-    ) -> tuple[Any, Any]:
+    ) -> tuple[Any, Any, Any]:
         import tensorflow as tf
 
         rows = order[i * batch_size : (i + 1) * batch_size]
         x = tf.cast(tf.gather(X, rows), self._spec.dtype)
-        return x, tf.gather(sample_weight, rows)
+        return rows, x, tf.gather(sample_weight, rows)
 
-    def _mean_loss(self, x: Any, w: Any, training: bool) -> tuple[Any, Any]:
-        """Give sum(w l) / sum(w) plus the layers' own penalties, and sum(w)."""
+    def _mean_loss(self, x: Any, w: Any, training: bool) -> tuple[Any, Any, Any]:
+        """Give sum(w l) / sum(w) plus the layers' own penalties, sum(w), latents."""
         import tensorflow as tf
 
-        outputs = self._decoder(self._encoder(x, training=training), training=training)
+        latents = self._encoder(x, training=training)
+        outputs = self._decoder(latents, training=training)
         losses = self._loss(x, outputs)
         total = tf.reduce_sum(w)
         loss = tf.reduce_sum(tf.cast(losses, w.dtype) * w) / total
         for penalty in (*self._encoder.losses, *self._decoder.losses):
             loss += tf.cast(penalty, loss.dtype)
-        return loss, tf.cast(total, tf.float64)
+        return loss, tf.cast(total, tf.float64), latents
 
 
 class _FusedAdam:

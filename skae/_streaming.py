@@ -88,6 +88,10 @@ class Resident:
         """Apply a function to n rows drawn at random, in random order."""
         return function(self._X[random_state.permutation(self._rows)[:n]])
 
+    def map(self, function: Callable) -> np.ndarray:
+        """Apply a function to all rows."""
+        return function(self._X)
+
 
 class Streamed:
     """Data that stay where they are: an epoch is many parts.

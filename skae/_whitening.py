@@ -26,6 +26,13 @@ _MAX_TREE_DIMENSION = 20
 _N_ROUNDS = 10
 
 
+def nearest(points: np.ndarray, Z: np.ndarray, n_neighbors: int) -> np.ndarray:
+    """Give the rows of the points that are nearest to each vector."""
+    algorithm = "kd_tree" if Z.shape[1] <= _MAX_TREE_DIMENSION else "brute"
+    search = NearestNeighbors(n_neighbors=n_neighbors, algorithm=algorithm).fit(points)
+    return search.kneighbors(Z, return_distance=False)
+
+
 def local_whitening(Z: np.ndarray) -> np.ndarray:
     """Find the map that makes the differences between neighbours white.
 
@@ -50,11 +57,7 @@ def local_whitening(Z: np.ndarray) -> np.ndarray:
     n_neighbors = max(len(Z) // _ROWS_PER_NEIGHBOR, _MIN_NEIGHBORS)
     for _ in range(_N_ROUNDS):
         Y = Z @ total
-        search = NearestNeighbors(
-            n_neighbors=n_neighbors + 1,
-            algorithm="kd_tree" if n_latents <= _MAX_TREE_DIMENSION else "brute",
-        ).fit(Y)
-        neighbors = search.kneighbors(Y[:n_anchors], return_distance=False)
+        neighbors = nearest(Y, Y[:n_anchors], n_neighbors + 1)
         differences = Y[neighbors] - Y[:n_anchors, np.newaxis]
         differences = differences.reshape(-1, n_latents)
         lengths = np.linalg.norm(differences, axis=1)

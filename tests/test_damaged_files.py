@@ -262,7 +262,7 @@ def test_a_pipe_is_refused_at_once(tmp_path):
 
 WRONG = [None, True, -1, 1.5, 2**70, 1e999, "x", [], {}, [[]], {"a": 1}, "../../x"]
 # What a file may well say; and what only the next fit looks at.
-FREE = {("parameters", "warm_start"), ("parameters", "whiten")}
+FREE = {("parameters", name) for name in ("warm_start", "whiten", "spectral")}
 
 
 def set_in(content, path, value):

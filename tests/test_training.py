@@ -48,7 +48,7 @@ def both_programs(activation, dtype):
     return (dense, get_program(spec)), weights
 
 
-def train(program, weights, dtype, epochs=4, state=None):
+def train(program, weights, dtype, epochs=4, state=None, targets=None):
     generator = np.random.default_rng(1)
     data = generator.random((50, 6)).astype(dtype)
     sample_weight = generator.uniform(0.5, 2, 50).astype(dtype)
@@ -56,6 +56,8 @@ def train(program, weights, dtype, epochs=4, state=None):
     with program.lease() as trainer:
         trainer.load(weights, state, 0)
         put = trainer.put(data, sample_weight)
+        if targets is not None:
+            trainer.draw_to(targets, 0.7)
         for epoch in range(epochs):
             order = np.random.default_rng(epoch).permutation(50)[:47]
             rates = np.linspace(0.01, 0.02, 5)  # the last batch has seven rows
@@ -63,6 +65,22 @@ def train(program, weights, dtype, epochs=4, state=None):
             sums.append(trainer.evaluate(put, np.arange(3, 50), 10))
         trainer.finish()
         return np.array(sums), trainer.weights(), trainer.state()
+
+
+def test_both_engines_draw_latents_to_targets():
+    programs, weights = both_programs("tanh", "float64")
+    targets = np.random.default_rng(2).normal(size=(50, 2))
+    results = [
+        train(program, weights, "float64", targets=targets) for program in programs
+    ]
+    for mine, other in zip(results[0][1], results[1][1], strict=True):
+        assert_allclose(mine, other, rtol=1e-9, atol=1e-9)
+    assert_allclose(results[0][0], results[1][0], rtol=1e-9)
+    # The next fit starts without them.
+    for program, (sums, trained, _) in zip(programs, results, strict=True):
+        again, others, _ = train(program, weights, "float64")
+        assert not np.array_equal(trained[0], others[0])
+        assert not np.array_equal(sums, again)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
