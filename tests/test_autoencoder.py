@@ -264,6 +264,7 @@ def test_refit_does_not_depend_on_the_fit_before(make):
 
 
 @SMALL
+@pytest.mark.usefixtures("other_people")
 def test_other_work_of_tensorflow_does_not_move_the_bits(make):
     import keras
 
@@ -279,6 +280,7 @@ def test_other_work_of_tensorflow_does_not_move_the_bits(make):
 
 
 @SMALL
+@pytest.mark.usefixtures("other_people")
 def test_nothing_global_is_drawn_or_changed(make):
     import keras
     import tensorflow as tf
