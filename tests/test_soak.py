@@ -147,9 +147,7 @@ print(json.dumps([growth(ae.fit, X), growth(ae.transform, X)]))
     [("dense", "mse", 2048), ("dense", "mae", 512), ("conv", "mse", 512)],
     ids=["2 GiB in NumPy", "512 MiB in TensorFlow", "512 MiB of images"],
 )
-def test_a_large_file_takes_less_than_300_mebibytes(
-    network, loss, size, tmp_path
-):
+def test_a_large_file_takes_less_than_300_mebibytes(network, loss, size, tmp_path):
     fit, transform = python(LARGE_FILE, network, str(tmp_path / "x"), str(size), loss)
     assert fit < 300
     assert transform < 300
