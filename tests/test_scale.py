@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import warnings
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -251,6 +252,7 @@ def client():
     distributed = pytest.importorskip("distributed")
     with (
         warnings.catch_warnings(action="ignore"),
+        patch.dict(os.environ),  # a cluster sets variables, which stay
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
         ) as cluster,
