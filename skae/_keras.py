@@ -108,6 +108,23 @@ class KerasAutoencoderTransformer(
     Importing scikeras, which happens when the class is first fitted, replaces the way
     Keras models are pickled in the process.
 
+    Input is checked, and a failed `fit` undone, as by :class:`AutoencoderTransformer`.
+    Where Keras and scikeras do the work, the following promises of that class do not
+    hold:
+
+    - Large arrays are not streamed. They are converted to floats and copied: a `fit`
+      takes up to twenty times the memory of an array of uint8, memory-mapped or not.
+    - Each `fit` builds and traces a network anew, of which TensorFlow keeps some MiB
+      for good. Spread thousands of fits over several processes.
+    - Ctrl-C in `fit` leaves the transformer as it was. But where it strikes within Keras
+      or TensorFlow, they may raise an error of their own instead, such as `SystemError`.
+    - There is no `save`, so what that says of damaged files and killed processes is not
+      said here. A pickle runs code: load none that you do not trust.
+    - Nothing warns of latent vectors that are the same for every sample, or of a
+      reconstruction no better than the mean.
+    - The network is yours, and follows the configuration of Keras (`keras.config`) as
+      it is at `fit`, such as its dtype policy and image data format.
+
     Examples
     --------
     >>> import keras
