@@ -116,8 +116,8 @@ class KerasAutoencoderTransformer(
       takes up to twenty times the memory of an array of uint8, memory-mapped or not.
     - Each `fit` builds and traces a network anew, of which TensorFlow keeps some MiB
       for good. Spread thousands of fits over several processes.
-    - Ctrl-C in `fit` leaves the transformer as it was. But where it strikes within Keras
-      or TensorFlow, they may raise an error of their own instead, such as `SystemError`.
+    - Ctrl-C in `fit` leaves the transformer as it was. But if it strikes within Keras
+      or TensorFlow, they may raise an error of their own, such as `SystemError`.
     - There is no `save`, so what that says of damaged files and killed processes is not
       said here. A pickle runs code: load none that you do not trust.
     - Nothing warns of latent vectors that are the same for every sample, or of a
