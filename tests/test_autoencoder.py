@@ -214,14 +214,22 @@ def test_memory_layout_does_not_change_the_numbers(make, layout, shape):
 
 
 @pytest.mark.parametrize(
-    "container", [np.ndarray.tolist, pl.DataFrame, pd.DataFrame], ids=str
+    ("container", "dtype"),
+    [
+        (np.ndarray.tolist, np.float64),
+        (pl.DataFrame, np.float64),
+        (pl.DataFrame, np.float32),
+        (pd.DataFrame, np.float64),
+        (pd.DataFrame, np.float32),
+    ],
 )
-def test_containers_do_not_change_the_numbers(container):
-    expected = small().fit(COUNTS)
-    data = container(COUNTS)
+def test_containers_do_not_change_the_numbers(container, dtype):
+    counts = COUNTS.astype(dtype)
+    expected = small().fit(counts)
+    data = container(counts)
     ae = small().fit(data)
-    assert_array_equal(ae.transform(data), expected.transform(COUNTS))
-    assert ae.score(data) == expected.score(COUNTS)
+    assert_array_equal(ae.transform(data), expected.transform(counts))
+    assert ae.score(data) == expected.score(counts)
 
 
 def test_lists_of_images():
@@ -1082,7 +1090,9 @@ def test_a_failed_fit_changes_nothing(make, failure, method):
 )
 def test_thin_data_give_finite_numbers(make, data):
     ae = make(latent_dim=70, batch_size=1000, early_stopping=True).fit(data)
-    assert np.isfinite(ae.transform(data)).all()
+    latents = ae.transform(data)
+    assert np.isfinite(latents).all()
+    assert np.isfinite(ae.inverse_transform(latents)).all()
     assert np.isfinite(ae.score(data))
 
 
@@ -1094,12 +1104,13 @@ def test_transform_of_parts_is_part_of_transform():
         assert_allclose(np.concatenate(parts), whole, atol=1e-6)
 
 
-def test_memory_mapped_data_stay_as_they_are(tmp_path):
+@SMALL
+def test_memory_mapped_data_stay_as_they_are(make, tmp_path):
     counts = COUNTS.astype(np.uint8)
     np.save(tmp_path / "counts.npy", counts)
     mapped = np.load(tmp_path / "counts.npy", mmap_mode="r")
-    latents = small().fit(mapped).transform(mapped)
-    assert_array_equal(latents, small().fit_transform(counts))
+    latents = make().fit(mapped).transform(mapped)
+    assert_array_equal(latents, make().fit_transform(counts))
 
 
 def test_verbose_bar_is_closed_when_a_fit_fails(monkeypatch):

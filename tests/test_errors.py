@@ -157,6 +157,10 @@ def test_missing_values_of_pandas_are_refused(value):
     for call in (small().fit, ae.transform, ae.score):
         with pytest.raises(ValueError, match="contains NaN"):
             call(frame_with(value))
+    latents = pd.DataFrame(ae.transform(FRAME)).astype("Float64")
+    latents.iloc[2, 1] = value
+    with pytest.raises(ValueError, match="contains NaN"):
+        ae.inverse_transform(latents)
 
 
 def test_features_none():
