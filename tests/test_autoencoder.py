@@ -2,11 +2,9 @@
 
 import copy
 import io
-import json
 import os
 import pickle
 import random
-import subprocess
 import sys
 import threading
 
@@ -18,6 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from small import SMALL, python, small, small_conv
 
 from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
 
@@ -25,18 +24,6 @@ DIGITS = load_digits()
 X = (DIGITS.data[:300] / 16).astype(np.float32)
 IMAGES = X.reshape(-1, 8, 8)
 
-
-def small(**params):
-    """A transformer that fits in milliseconds, without TensorFlow."""
-    params = {"network": DenseNetwork((16,)), "epochs": 3, "random_state": 0} | params
-    return AutoencoderTransformer(params.pop("latent_dim", 3), **params)
-
-
-def small_conv(**params):
-    return small(**{"network": ConvNetwork((4,)), **params})
-
-
-SMALL = pytest.mark.parametrize("make", [small, small_conv])
 
 # Keras itself calls `np.array(variable)` in some of its callbacks.
 KERAS_WARNS = pytest.mark.filterwarnings("ignore:__array__ implementation")
@@ -335,19 +322,6 @@ def test_nothing_global_is_drawn_or_changed(make):
 
 
 # ------------------------------------------------------------------ a fresh process
-
-
-def python(code, *args, timeout=120):
-    """Run a program in a fresh interpreter; give what it prints, read as JSON."""
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *map(str, args)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr[-2000:]
-    return json.loads(result.stdout)
 
 
 @pytest.fixture(scope="module")
