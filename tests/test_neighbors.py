@@ -75,16 +75,13 @@ print(json.dumps([bits, theirs]))
 
 
 def test_in_any_order_all_work_and_seeded_bits_do_not_move():
-    # Who comes first finds TensorFlow not yet started.
-    found = [
-        python(CODE, json.dumps(orders), warnings="default")
-        for orders in (
-            ["sun", "uns", "usn"],
-            ["nsu", "nus", "snu"],
-        )
-    ]
-    assert len(found[0][0]) == 4
-    assert found[0] == found[1]
+    # Who comes first, us or the neighbors, finds TensorFlow not yet started.
+    orders = ["sun", "uns", "usn"], ["nsu", "nus", "snu"]
+    ours, theirs = (
+        python(CODE, json.dumps(some), warnings="default") for some in orders
+    )
+    assert len(ours[0]) == 4
+    assert ours == theirs
 
 
 CONFIGURED = """
@@ -128,9 +125,5 @@ print(json.dumps(kept))
 
 
 def test_keras_may_be_configured_in_any_way():
-    assert python(CONFIGURED, warnings="default") == [
-        "float16",
-        1e-2,
-        "channels_first",
-        "mixed_float16",
-    ]
+    config = python(CONFIGURED, warnings="default")
+    assert config == ["float16", 1e-2, "channels_first", "mixed_float16"]
