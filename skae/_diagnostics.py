@@ -7,10 +7,14 @@ They look at a sample of the training data, at most a thousand rows.
 # SPDX-License-Identifier: BSD-3-Clause
 
 import math
+import os
+import sys
 import warnings
 from typing import Any
 
+import joblib
 import numpy as np
+import sklearn
 from sklearn.exceptions import ConvergenceWarning
 
 from skae._models import Spec
@@ -84,8 +88,20 @@ _REVIVE = (
 )
 
 
+# The folders of code that no warning is about.
+_INSIDE = tuple(
+    os.path.join(os.path.dirname(path), "")
+    for path in (__file__, joblib.__file__, sklearn.__file__)
+)
+
+
 def _warn(words: str, category: type[Warning] = ConvergenceWarning) -> None:
-    warnings.warn(words, category, stacklevel=6)
+    """Warn at the line that called skae, or the part of scikit-learn that did."""
+    # From Python 3.12 on this is the argument `skip_file_prefixes`.
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(words, category, stacklevel=level)
 
 
 def _constant_columns(values: np.ndarray) -> np.ndarray:

@@ -17,14 +17,11 @@ from sklearn.base import (
 )
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae import _keras_network as network
 from skae._export import export
+from skae._validation import check_finite, check_latents, check_weights, kept_dtype
 
 __all__ = ["KerasAutoencoderTransformer"]
 
@@ -111,6 +108,23 @@ class KerasAutoencoderTransformer(
     Importing scikeras, which happens when the class is first fitted, replaces the way
     Keras models are pickled in the process.
 
+    Input is checked, and a failed `fit` undone, as by :class:`AutoencoderTransformer`.
+    Where Keras and scikeras do the work, the following promises of that class do not
+    hold:
+
+    - Large arrays are not streamed. They are converted to floats and copied: a `fit`
+      takes up to twenty times the memory of an array of uint8, memory-mapped or not.
+    - Each `fit` builds and traces a network anew, of which TensorFlow keeps some MiB
+      for good. Spread thousands of fits over several processes.
+    - Ctrl-C in `fit` leaves the transformer as it was. But if it strikes within Keras
+      or TensorFlow, they may raise an error of their own, such as `SystemError`.
+    - There is no `save`, so what that says of damaged files and killed processes is not
+      said here. A pickle runs code: load none that you do not trust.
+    - Nothing warns of latent vectors that are the same for every sample, or of a
+      reconstruction no better than the mean.
+    - The network is yours, and follows the configuration of Keras (`keras.config`) as
+      it is at `fit`, such as its dtype policy and image data format.
+
     Examples
     --------
     >>> import keras
@@ -189,7 +203,12 @@ class KerasAutoencoderTransformer(
         """
         with _unchanged_on_error(self):
             X = self._check_X(X, reset=True)
-            X, sample_weight = _check_weights(X, sample_weight)
+            if sample_weight is not None:
+                sample_weight = check_weights(sample_weight, X)
+                X, sample_weight = (
+                    X[sample_weight > 0],
+                    sample_weight[sample_weight > 0],
+                )
             build_seed, shuffle_seed = self._draw_seeds()
             with network.seeded(build_seed):
                 regressor = network.build(self.regressor, X)
@@ -217,7 +236,9 @@ class KerasAutoencoderTransformer(
         check_is_fitted(self)
         X = self._check_X(X, reset=False)
         latent = self._run(self.encoder_, X)
-        return latent.reshape(len(X), -1).astype(X.dtype, copy=False)
+        return check_finite(
+            self, latent.reshape(len(X), -1).astype(X.dtype, copy=False)
+        )
 
     def inverse_transform(self, X):
         """Reconstruct samples from latent vectors.
@@ -240,15 +261,9 @@ class KerasAutoencoderTransformer(
         """
         check_is_fitted(self)
         self._check_decoder("inverse_transform")
-        X = check_array(X, dtype=_dtypes(X), estimator=self, input_name="X")
-        if X.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting "
-                f"{self._n_features_out} features as input of inverse_transform: pass "
-                "latent vectors as transform returns them."
-            )
+        X = check_latents(self, X, self.get_feature_names_out(), _dtypes(X))
         latent = X.reshape(-1, *self.encoder_.output_shape[1:])
-        output = network.run(self.decoder_, latent)
+        output = check_finite(self, network.run(self.decoder_, latent))
         return output.reshape(-1, *self.sample_shape_).astype(X.dtype, copy=False)
 
     def score(self, X, y=None, sample_weight=None):
@@ -273,7 +288,7 @@ class KerasAutoencoderTransformer(
             Minus the mean squared error over the samples and their values.
         """
         scores = self.score_samples(X)
-        sample_weight = _check_sample_weight(sample_weight, scores)
+        sample_weight = check_weights(sample_weight, scores)
         return float(np.average(scores, weights=sample_weight))
 
     def score_samples(self, X):
@@ -294,7 +309,10 @@ class KerasAutoencoderTransformer(
         check_is_fitted(self)
         X = self._check_X(X, reset=False)
         error = self._run(self.regressor_.model_, X).reshape(X.shape) - X
-        return -np.square(error).reshape(len(X), -1).mean(axis=1)
+        error = error.reshape(len(X), -1)
+        with np.errstate(over="ignore"):
+            squares = np.einsum("ij,ij->i", error, error, dtype=np.float64)
+        return check_finite(self, -squares / error.shape[1])
 
     def export(self, path, *, format="onnx", part="encoder"):
         """Write the encoder, the decoder or both for programs that run without skae.
@@ -349,7 +367,7 @@ class KerasAutoencoderTransformer(
         """Validate `X`: rows of features, or samples of any one shape."""
         checks = {"dtype": _dtypes(X), "allow_nd": reset}
         if reset:
-            X = validate_data(self, X, ensure_min_samples=2, **checks)
+            X = validate_data(self, X, **checks)
             self.sample_shape_ = X.shape[1:]
             # scikit-learn counts the columns, which of images are only the rows.
             self.n_features_in_ = math.prod(X.shape[1:])
@@ -420,25 +438,9 @@ class KerasAutoencoderTransformer(
 def _dtypes(X):
     """Name the dtypes to keep, first the one to which others are converted."""
     # Pixels as float64 would take eight times their memory and gain no precision.
-    dtype = getattr(X, "dtype", None)
-    small = isinstance(dtype, np.dtype) and dtype.kind in "biuf" and dtype.itemsize < 4
+    kept = kept_dtype(X)
+    small = isinstance(kept, np.dtype) and kept != np.float64
     return [np.float32, np.float64] if small else [np.float64, np.float32]
-
-
-def _check_weights(X, sample_weight):
-    """Validate the weights, and drop the samples that have none."""
-    if sample_weight is None:
-        return X, None
-    sample_weight = _check_sample_weight(
-        sample_weight, X, dtype=X.dtype, ensure_non_negative=True
-    )
-    kept = sample_weight > 0
-    if not kept.any():
-        raise ValueError(
-            "Expected at least one sample_weight above zero. Received all zero. Pass "
-            "sample_weight=None for equal weights."
-        )
-    return X[kept], sample_weight[kept]
 
 
 @contextmanager

@@ -268,9 +268,11 @@ def run(model: Any, X: np.ndarray) -> np.ndarray:
     import keras
 
     batches = (X[start : start + _ROWS] for start in range(0, len(X), _ROWS))
-    return np.concatenate(
-        [keras.ops.convert_to_numpy(model(b, training=False)) for b in batches]
-    )
+    # What overflows is refused by those who call this, in words.
+    with np.errstate(all="ignore"):
+        return np.concatenate(
+            [keras.ops.convert_to_numpy(model(b, training=False)) for b in batches]
+        )
 
 
 def _stand_in(X: np.ndarray) -> np.ndarray:
@@ -311,6 +313,12 @@ def train(
         **kwargs: Any,
     ) -> Any:
         n_train = len(X) - math.ceil(len(X) * validation_split)
+        if not n_train:
+            raise ValueError(
+                f"Expected samples to train on. Received {len(X)} with "
+                f"validation_split={validation_split}, which leaves none. Pass more, "
+                "or lower regressor__validation_split."
+            )
         batch_size = min(batch_size or 32, n_train)
         if validation_split:
             kwargs["validation_data"] = tuple(a[n_train:] for a in arrays)
@@ -325,7 +333,8 @@ def train(
         # scikeras would count the outputs of the graph, and a subclass has no graph.
         regressor.n_outputs_expected_ = None
     try:
-        with _unseeded(regressor):
+        # What overflows is refused below, in words.
+        with _unseeded(regressor), np.errstate(all="ignore"):
             regressor.fit(X, _stand_in(X))
     finally:
         del model.fit

@@ -133,7 +133,7 @@ class DenseNetwork(BaseEstimator):
 
         x = inputs
         if len(inputs.shape) > 2:
-            x = keras.layers.Flatten(name="flatten")(x)
+            x = keras.layers.Flatten("channels_last", name="flatten")(x)
         sizes, _ = self.layer_sizes(x.shape[-1], latent_dim)
         return _chain(x, "encoder", sizes, activation, latent_activation)
 
@@ -281,10 +281,11 @@ class ConvNetwork(BaseEstimator):
                 size,
                 strides=self.strides,
                 padding="same",
+                data_format="channels_last",
                 activation=activation,
                 name=f"encoder_conv_{i}",
             )(x)
-        x = layers.Flatten(name="flatten")(x)
+        x = layers.Flatten("channels_last", name="flatten")(x)
         sizes = (*_sizes(self, "hidden_layer_sizes"), latent_dim)
         return _chain(x, "encoder", sizes, activation, latent_activation)
 
@@ -330,6 +331,7 @@ class ConvNetwork(BaseEstimator):
                 kernel,
                 strides=self.strides,
                 padding="same",
+                data_format="channels_last",
                 activation=output_activation if last else activation,
                 name=f"decoder_conv_{i}",
             )(x)
@@ -337,8 +339,10 @@ class ConvNetwork(BaseEstimator):
             (0, have - want) for have, want in zip(x.shape[1:-1], size, strict=True)
         ]
         if any(after for _, after in excess):
-            crop = layers.Cropping1D if len(size) == 1 else layers.Cropping2D
-            x = crop(excess[0] if len(size) == 1 else excess, name="crop")(x)
+            if len(size) == 1:
+                x = layers.Cropping1D(excess[0], name="crop")(x)
+            else:
+                x = layers.Cropping2D(excess, "channels_last", name="crop")(x)
         if tuple(output_shape) != shape:
             x = layers.Reshape(output_shape, name="as_sample")(x)
         return x

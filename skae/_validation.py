@@ -73,6 +73,8 @@ def kept_dtype(X):
         native = dtype.newbyteorder("=")
         if native in _SMALL_DTYPES or native in (np.float32, np.float64):
             return native
+    if str(set(getattr(X, "dtypes", ()))) == "{Float32}":  # a frame of polars
+        return np.dtype(np.float32)
     return [np.float64, np.float32]
 
 
@@ -109,21 +111,38 @@ def check_finite(estimator, result):
     return result
 
 
-def check_latents(estimator, Z, names):
+def check_latents(estimator, Z, names, dtype=(np.float64, np.float32)):
     """Check latent vectors; `names` are those of their columns."""
-    columns = list(map(str, getattr(Z, "columns", ())))
-    Z = check_array(
-        Z, dtype=[np.float64, np.float32], estimator=estimator, input_name="X"
-    )
+    _check_latent_names(list(getattr(Z, "columns", ())), list(names))
+    Z = check_array(Z, dtype=list(dtype), estimator=estimator, input_name="X")
     if Z.shape[1] != len(names):
         raise ValueError(
             f"X has {Z.shape[1]} columns, but inverse_transform of "
             f"{type(estimator).__name__} is expecting latent vectors of shape "
             f"(n_samples, {len(names)}), as `transform` returns them."
         )
-    if columns != list(names) and sorted(columns) == sorted(names):
-        raise ValueError(
-            "The columns of X are the latent ones in another order. Pass them in the "
-            f"order of get_feature_names_out(): {list(names)}."
-        )
     return Z
+
+
+def _check_latent_names(columns, names):
+    """Refuse a frame that has some of the names, but not each in its place.
+
+    A frame that has none of them is taken as the array in it, as by PCA.
+    """
+    if columns == names or not {*columns} & {*names}:
+        return
+    message = "The feature names should match those of get_feature_names_out().\n"
+    unexpected = [str(name) for name in columns if name not in names]
+    missing = [name for name in names if name not in columns]
+    for words, found in (
+        ("Feature names that are not among them:", unexpected),
+        ("Feature names that are missing:", missing),
+    ):
+        if found:
+            message += "\n- ".join([words, *found[:5], *["..."] * (len(found) > 5)])
+            message += "\n"
+    if not unexpected and not missing:
+        message += "Feature names must be in the same order, each once.\n"
+    raise ValueError(
+        f"{message}Pass what `transform` returns, or an array without names."
+    )

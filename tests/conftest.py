@@ -1,5 +1,7 @@
 import os
+import random
 
+import numpy as np
 import pytest
 
 # TensorFlow reads this when it is imported; it keeps its start-up notes, which
@@ -17,3 +19,17 @@ def pyplot():
     plt.close("all")
     yield plt
     plt.close("all")
+
+
+@pytest.fixture
+def other_people():
+    """Let the test do what skae may not: seed everything, as `keras.utils` offers."""
+    import tensorflow as tf
+    from keras.src.backend.common import global_state
+
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    yield
+    random.setstate(python_state)
+    np.random.set_state(numpy_state)  # noqa: NPY002
+    tf.random.set_seed(None)
+    global_state.set_global_attribute("global_random_seed", None)

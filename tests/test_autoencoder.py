@@ -2,11 +2,9 @@
 
 import copy
 import io
-import json
 import os
 import pickle
 import random
-import subprocess
 import sys
 import threading
 
@@ -18,6 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from small import SMALL, python, small, small_conv
 
 from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
 
@@ -25,18 +24,6 @@ DIGITS = load_digits()
 X = (DIGITS.data[:300] / 16).astype(np.float32)
 IMAGES = X.reshape(-1, 8, 8)
 
-
-def small(**params):
-    """A transformer that fits in milliseconds, without TensorFlow."""
-    params = {"network": DenseNetwork((16,)), "epochs": 3, "random_state": 0} | params
-    return AutoencoderTransformer(params.pop("latent_dim", 3), **params)
-
-
-def small_conv(**params):
-    return small(**{"network": ConvNetwork((4,)), **params})
-
-
-SMALL = pytest.mark.parametrize("make", [small, small_conv])
 
 # Keras itself calls `np.array(variable)` in some of its callbacks.
 KERAS_WARNS = pytest.mark.filterwarnings("ignore:__array__ implementation")
@@ -214,14 +201,22 @@ def test_memory_layout_does_not_change_the_numbers(make, layout, shape):
 
 
 @pytest.mark.parametrize(
-    "container", [np.ndarray.tolist, pl.DataFrame, pd.DataFrame], ids=str
+    ("container", "dtype"),
+    [
+        (np.ndarray.tolist, np.float64),
+        (pl.DataFrame, np.float64),
+        (pl.DataFrame, np.float32),
+        (pd.DataFrame, np.float64),
+        (pd.DataFrame, np.float32),
+    ],
 )
-def test_containers_do_not_change_the_numbers(container):
-    expected = small().fit(COUNTS)
-    data = container(COUNTS)
+def test_containers_do_not_change_the_numbers(container, dtype):
+    counts = COUNTS.astype(dtype)
+    expected = small().fit(counts)
+    data = container(counts)
     ae = small().fit(data)
-    assert_array_equal(ae.transform(data), expected.transform(COUNTS))
-    assert ae.score(data) == expected.score(COUNTS)
+    assert_array_equal(ae.transform(data), expected.transform(counts))
+    assert ae.score(data) == expected.score(counts)
 
 
 def test_lists_of_images():
@@ -264,6 +259,7 @@ def test_refit_does_not_depend_on_the_fit_before(make):
 
 
 @SMALL
+@pytest.mark.usefixtures("other_people")
 def test_other_work_of_tensorflow_does_not_move_the_bits(make):
     import keras
 
@@ -279,6 +275,7 @@ def test_other_work_of_tensorflow_does_not_move_the_bits(make):
 
 
 @SMALL
+@pytest.mark.usefixtures("other_people")
 def test_nothing_global_is_drawn_or_changed(make):
     import keras
     import tensorflow as tf
@@ -325,19 +322,6 @@ def test_nothing_global_is_drawn_or_changed(make):
 
 
 # ------------------------------------------------------------------ a fresh process
-
-
-def python(code, *args, timeout=120):
-    """Run a program in a fresh interpreter; give what it prints, read as JSON."""
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *map(str, args)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr[-2000:]
-    return json.loads(result.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -1080,7 +1064,9 @@ def test_a_failed_fit_changes_nothing(make, failure, method):
 )
 def test_thin_data_give_finite_numbers(make, data):
     ae = make(latent_dim=70, batch_size=1000, early_stopping=True).fit(data)
-    assert np.isfinite(ae.transform(data)).all()
+    latents = ae.transform(data)
+    assert np.isfinite(latents).all()
+    assert np.isfinite(ae.inverse_transform(latents)).all()
     assert np.isfinite(ae.score(data))
 
 
@@ -1092,12 +1078,13 @@ def test_transform_of_parts_is_part_of_transform():
         assert_allclose(np.concatenate(parts), whole, atol=1e-6)
 
 
-def test_memory_mapped_data_stay_as_they_are(tmp_path):
+@SMALL
+def test_memory_mapped_data_stay_as_they_are(make, tmp_path):
     counts = COUNTS.astype(np.uint8)
     np.save(tmp_path / "counts.npy", counts)
     mapped = np.load(tmp_path / "counts.npy", mmap_mode="r")
-    latents = small().fit(mapped).transform(mapped)
-    assert_array_equal(latents, small().fit_transform(counts))
+    latents = make().fit(mapped).transform(mapped)
+    assert_array_equal(latents, make().fit_transform(counts))
 
 
 def test_verbose_bar_is_closed_when_a_fit_fails(monkeypatch):

@@ -29,25 +29,14 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from sklearn.utils import estimator_html_repr
 from sklearn.utils.fixes import parse_version
+from small import SMALL, small, small_conv
 
-from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skae import AutoencoderTransformer, DenseNetwork
 
 DIGITS = load_digits()
 X = (DIGITS.data[:300] / 16).astype(np.float32)
 IMAGES = X.reshape(-1, 8, 8)
 y = DIGITS.target[:300]
-
-
-def small(**params):
-    params = {"network": DenseNetwork((16,)), "epochs": 3, "random_state": 0} | params
-    return AutoencoderTransformer(params.pop("latent_dim", 3), **params)
-
-
-def small_conv(**params):
-    return small(**{"network": ConvNetwork((4,)), **params})
-
-
-SMALL = pytest.mark.parametrize("make", [small, small_conv])
 
 
 # ------------------------------------------------------------------------- pipelines

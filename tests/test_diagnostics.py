@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
 from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
 from skae._diagnostics import warn_of_useless_fit
@@ -78,3 +80,17 @@ def test_a_warning_made_an_error_leaves_the_fit_before():
             ae.set_params(output_activation="sigmoid").fit(X * 16)
     assert ae.output_activation_ == "sigmoid"
     assert ae.score(X) > -1
+
+
+def search(estimator):
+    return GridSearchCV(estimator, {"batch_size": [50]}, cv=2)
+
+
+@pytest.mark.parametrize("wrap", [lambda ae: ae, make_pipeline, search])
+@pytest.mark.parametrize("method", ["fit", "fit_transform"])
+def test_the_warning_points_to_the_line_of_the_user(wrap, method):
+    estimator = wrap(small(output_activation="sigmoid"))
+    call = getattr(estimator, method, estimator.fit)
+    with pytest.warns(UserWarning, match="from 0 to 16") as caught:
+        call(X * 16)
+    assert {warning.filename for warning in caught} == {__file__}

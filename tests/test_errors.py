@@ -157,6 +157,10 @@ def test_missing_values_of_pandas_are_refused(value):
     for call in (small().fit, ae.transform, ae.score):
         with pytest.raises(ValueError, match="contains NaN"):
             call(frame_with(value))
+    latents = pd.DataFrame(ae.transform(FRAME)).astype("Float64")
+    latents.iloc[2, 1] = value
+    with pytest.raises(ValueError, match="contains NaN"):
+        ae.inverse_transform(latents)
 
 
 def test_features_none():
@@ -250,11 +254,6 @@ BAD_LATENTS = {
     "NaN": (np.full((5, 3), np.nan), ValueError, "contains NaN"),
     "inf": (np.full((5, 3), np.inf), ValueError, "contains infinity"),
     "sparse": (sparse.csr_array(np.eye(3)), TypeError, "Sparse data was passed"),
-    "reordered": (
-        pd.DataFrame(np.zeros((5, 3)), columns=[f"{AE.lower()}{i}" for i in (2, 1, 0)]),
-        ValueError,
-        "another order",
-    ),
 }
 
 
@@ -263,6 +262,38 @@ def test_bad_latents_are_refused(case):
     data, error, words = BAD_LATENTS[case]
     with pytest.raises(error, match=words):
         small().fit(X).inverse_transform(data)
+
+
+LATENT_NAMES = [f"{AE.lower()}{i}" for i in range(3)]
+LATENT_FRAMES = {
+    "reordered": (LATENT_NAMES[::-1], "must be in the same order"),
+    "missing": (LATENT_NAMES[:2], f"missing:\n- {LATENT_NAMES[2]}\n"),
+    "extra": ([*LATENT_NAMES, "label"], "not among them:\n- label\n"),
+    "one renamed": (
+        [*LATENT_NAMES[:2], "z"],
+        f"not among them:\n- z\n.*missing:\n- {LATENT_NAMES[2]}\n",
+    ),
+    "twice": ([*LATENT_NAMES, LATENT_NAMES[0]], "in the same order, each once"),
+    "two of other names": (["a", "b"], r"2 columns.*\(n_samples, 3\)"),
+}
+
+
+@pytest.mark.parametrize("case", LATENT_FRAMES)
+def test_latents_of_other_columns_are_refused(case):
+    columns, words = LATENT_FRAMES[case]
+    words = words if "columns" in words else f"(?s)names should match those of.*{words}"
+    frame = pd.DataFrame(np.zeros((5, len(columns))), columns=columns)
+    with pytest.raises(ValueError, match=words):
+        small().fit(X).inverse_transform(frame)
+
+
+@pytest.mark.parametrize("columns", [LATENT_NAMES, list("abc"), range(3)])
+@pytest.mark.parametrize("to", [lambda frame: frame, pl.from_pandas])
+def test_latents_in_a_frame_are_those_of_the_array(to, columns):
+    ae = small().fit(X)
+    latents = ae.transform(X)
+    frame = to(pd.DataFrame(latents, columns=columns))
+    assert_array_equal(ae.inverse_transform(frame), ae.inverse_transform(latents))
 
 
 # ---------------------------------------------------------------------- parameters

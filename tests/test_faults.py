@@ -1,9 +1,6 @@
 """Ctrl-C, callbacks that raise: what was fitted stays, and the next fit is as any."""
 
-import json
 import pickle
-import subprocess
-import sys
 
 import cloudpickle
 import joblib
@@ -14,36 +11,12 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
+from small import SMALL, python, small_conv
 
-from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skae import ConvNetwork
 from skae._program import get_program
 
 X = (load_digits().data[:100] / 16).astype(np.float32)
-
-
-def small(**params):
-    params = {"network": DenseNetwork((16,)), "epochs": 3, "random_state": 0} | params
-    return AutoencoderTransformer(params.pop("latent_dim", 3), **params)
-
-
-def small_conv(**params):
-    return small(**{"network": ConvNetwork((4,)), **params})
-
-
-SMALL = pytest.mark.parametrize("make", [small, small_conv])
-
-
-def python(code, *args, timeout=300):
-    """Run a program in a fresh interpreter; give what it prints, read as JSON."""
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *map(str, args)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr[-3000:]
-    return json.loads(result.stdout.splitlines()[-1])
 
 
 # ---------------------------------------------------------------------------- Ctrl-C

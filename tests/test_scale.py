@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import warnings
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from sklearn.model_selection import (
     RandomizedSearchCV,
 )
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
 
 pytestmark = pytest.mark.scale
 
@@ -251,6 +252,7 @@ def client():
     distributed = pytest.importorskip("distributed")
     with (
         warnings.catch_warnings(action="ignore"),
+        patch.dict(os.environ),  # a cluster sets variables, which stay
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
         ) as cluster,
@@ -298,6 +300,31 @@ def test_workers_trace_once_and_keep_to_their_threads(client, X):
     assert counts <= {(1, 1), (0, 0)}
     assert (1, 1) in counts
     assert set(client.run(blas_threads).values()) == {1}
+
+
+def fit(ae, X):
+    return ae.fit(X)
+
+
+FITS = {
+    "NumPy": {"network": DenseNetwork((16,))},
+    "TensorFlow": {"network": DenseNetwork((16,)), "loss": "mae"},
+    "images": {"network": ConvNetwork((4,))},
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("case", FITS)
+def test_fits_on_workers_are_those_at_home_to_the_last_bit(case, client, X):
+    ae = AutoencoderTransformer(3, epochs=2, **FITS[case])
+    seeds = range(4)
+    sent = [client.submit(fit, clone(ae).set_params(random_state=i), X) for i in seeds]
+    for i, fitted in enumerate(client.gather(sent)):
+        here = clone(ae).set_params(random_state=i).fit(X)
+        np.testing.assert_equal(fitted.weights_, here.weights_)
+        assert fitted.history_ == here.history_
+        latents = client.submit(fitted.transform, X).result()
+        np.testing.assert_array_equal(latents, here.transform(X))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")

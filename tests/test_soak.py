@@ -1,23 +1,10 @@
-"""Many fits, many threads: no memory grows, no bit moves."""
+"""Many fits, many threads, large files: no memory grows, no bit moves."""
 
-import json
 import subprocess
 import sys
 
 import pytest
-
-
-def python(code, *args):
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *args],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr[-2000:]
-    return json.loads(result.stdout.splitlines()[-1])
-
+from small import python
 
 COMMON = """
 import json, os, sys
@@ -101,3 +88,53 @@ def test_threads_give_the_bits_of_one_after_another(network):
         check=False,
     )
     assert result.returncode == 0, result.stderr[-2000:]
+
+
+LARGE_FILE = (
+    COMMON
+    + """
+import threading, time
+
+def mebibytes():
+    "Memory of the process's own: pages of the file are the system's cache."
+    with open("/proc/self/status") as status:
+        own = next(line for line in status if line.startswith("RssAnon:"))
+    return int(own.split()[1]) / 2**10
+
+def growth(function, X):
+    peak, ended = start, threading.Event()
+    def watch():
+        nonlocal peak
+        while not ended.wait(0.005):
+            peak = max(peak, mebibytes())
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    function(X)
+    ended.set()
+    watcher.join()
+    return peak - start
+
+if sys.argv[1] == "conv":
+    network = ConvNetwork((2,), strides=4, image_shape=(64, 64))
+path, size = sys.argv[2], int(sys.argv[3]) * 2**20
+with open(path, "wb") as file:
+    file.truncate(size)  # takes no room on the disk
+X = np.memmap(path, np.uint8, "r", shape=(size // 4096, 4096))
+ae = make(batch_size=1000, loss=sys.argv[4])
+ae.fit(X[:4000]).transform(X[:4000])  # what is imported and traced once
+start = mebibytes()
+print(json.dumps([growth(ae.fit, X), growth(ae.transform, X)]))
+"""
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("network", "loss", "size"),
+    [("dense", "mse", 2048), ("dense", "mae", 384), ("conv", "mse", 384)],
+    ids=["2 GiB in NumPy", "384 MiB in TensorFlow", "384 MiB of images"],
+)
+def test_a_large_file_takes_less_than_300_mebibytes(network, loss, size, tmp_path):
+    fit, transform = python(LARGE_FILE, network, str(tmp_path / "x"), str(size), loss)
+    assert fit < 300
+    assert transform < 300

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
+from small import SMALL, small, small_conv
 from threadpoolctl import threadpool_limits
 
 from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
@@ -20,18 +21,6 @@ from skae._program import get_program
 
 X = (load_digits().data[:300] / 16).astype(np.float32)
 IMAGES = X.reshape(-1, 8, 8)
-
-
-def small(**params):
-    params = {"network": DenseNetwork((16,)), "epochs": 3, "random_state": 0} | params
-    return AutoencoderTransformer(params.pop("latent_dim", 3), **params)
-
-
-def small_conv(**params):
-    return small(**{"network": ConvNetwork((4,)), **params})
-
-
-SMALL = pytest.mark.parametrize("make", [small, small_conv])
 
 
 # ----------------------------------------------------------- NumPy against TensorFlow

@@ -1,0 +1,36 @@
+"""What several test modules make: transformers that fit in milliseconds, programs."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+
+
+def small(**params):
+    """A transformer that fits in milliseconds, without TensorFlow."""
+    params = {"network": DenseNetwork((16,)), "epochs": 3, "random_state": 0} | params
+    return AutoencoderTransformer(params.pop("latent_dim", 3), **params)
+
+
+def small_conv(**params):
+    """The same with a convolution, in TensorFlow."""
+    return small(**{"network": ConvNetwork((4,)), **params})
+
+
+SMALL = pytest.mark.parametrize("make", [small, small_conv])
+
+
+def python(code, *args, warnings="error"):
+    """Run a program in a fresh interpreter; give what it prints last, read as JSON."""
+    result = subprocess.run(
+        [sys.executable, "-W", warnings, "-c", code, *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr[-3000:]
+    return json.loads(result.stdout.splitlines()[-1])
