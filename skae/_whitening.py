@@ -62,9 +62,12 @@ def local_whitening(Z: np.ndarray) -> np.ndarray:
         if not len(differences):
             return np.eye(n_latents)
         values, vectors = np.linalg.eigh(differences.T @ differences / len(differences))
-        # Latent columns that never vary are left as they are.
-        values = np.maximum(values, 1e-6 * values.max())
-        scale = np.exp(np.log(values).mean() / 2) / np.sqrt(values)
+        # Directions without differences are left as they are: stretched by a factor in
+        # each round, they would grow without end.
+        varies = values > 1e-6 * values.max()
+        scale = np.ones(n_latents)
+        values = values[varies]
+        scale[varies] = np.exp(np.log(values).mean() / 2) / np.sqrt(values)
         total = total @ (vectors * scale) @ vectors.T
     return total
 
