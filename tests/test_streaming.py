@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 from skae import (
     AutoencoderTransformer,
     DenseNetwork,
+    FileFormatError,
     _checkpoint,
     _program,
     _sources,
@@ -116,42 +117,122 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         small(activation="relu").fit_dataset(Batches(), checkpoint=path)
 
 
+@pytest.mark.usefixtures("little_memory")
+def test_an_interrupted_run_sets_the_same_rows_aside(tmp_path):
+    path, waits = tmp_path / "run.skae", iter(range(5))
+
+    class Interrupted(Batches):
+        def __iter__(self):
+            if next(waits, None) == 4:
+                raise KeyboardInterrupt
+            return super().__iter__()
+
+    ae = small(early_stopping=True, random_state=None, epochs=5)
+    with pytest.raises(KeyboardInterrupt):
+        ae.fit_dataset(Interrupted(), checkpoint=path)
+    assert ae.n_iter_ == 2
+    begun = load(path)
+    again = small(early_stopping=True, random_state=None, epochs=5)
+    again.fit_dataset(Interrupted(), checkpoint=path)
+    assert again.n_iter_ == 5
+    assert again.history_["val_loss"][:2] == begun.history_["val_loss"]
+
+
+def test_callbacks_are_not_for_checkpoints(tmp_path):
+    import keras
+
+    ae = small(callbacks=[keras.callbacks.TerminateOnNaN()])
+    with pytest.raises(TypeError, match="state of callbacks"):
+        ae.fit_dataset(Batches(), checkpoint=tmp_path / "run.skae")
+
+
+@pytest.mark.usefixtures("little_memory")
+def test_objects_of_ones_own_go_on_from_a_checkpoint_but_are_not_in_it(tmp_path):
+    import keras
+
+    path = tmp_path / "run.skae"
+
+    def own(delta):
+        return small(
+            loss=keras.losses.Huber(delta),
+            optimizer=keras.optimizers.SGD(0.1, momentum=0.9),
+            activation=my_activation,
+        )
+
+    ae = own(0.5).fit_dataset(Batches(), checkpoint=path)
+    again = own(0.5).fit_dataset(Batches(), checkpoint=path)
+    assert_array_equal(again.transform(X), ae.transform(X))
+    assert_array_equal(
+        again.partial_fit(X).transform(X), ae.partial_fit(X).transform(X)
+    )
+    with pytest.raises(ValueError, match=r"delta=0.5.*delta=0.7"):
+        own(0.7).fit_dataset(Batches(), checkpoint=path)
+    with pytest.raises(FileFormatError, match="activation, loss, optimizer"):
+        load(path)
+
+
+def my_activation(x):
+    return x / (1 + abs(x))
+
+
 RUN = """
 import sys
 import numpy as np
 from sklearn.datasets import load_digits
-from skae import AutoencoderTransformer, DenseNetwork, _checkpoint, _program
-from skae import _sources, _streaming
-_program.MAX_RESIDENT_BYTES = 100_000
-_streaming.PART_BYTES = 60_000
-_sources.Source.shuffle_bytes = 200_000
-_checkpoint.SECONDS_BETWEEN = 0
-X = (load_digits().data / 16).astype(np.float32)
-ae = AutoencoderTransformer(
-    4, network=DenseNetwork((16,)), epochs=60, random_state=0, whiten=False
-)
-ae.fit_dataset(np.array_split(X, 20), checkpoint=sys.argv[1])
-ae.save(sys.argv[2])
+from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skae import _checkpoint, _program, _sources, _streaming
+
+class DrawingNetwork(ConvNetwork):
+    __module__ = "run"  # in both processes
+
+    def build_encoder(self, inputs, **parameters):
+        import keras
+        x = keras.layers.GaussianNoise(0.1)(inputs)
+        return super().build_encoder(keras.layers.Dropout(0.1)(x), **parameters)
+
+def run(which, checkpoint):
+    X = (load_digits().images / 16).astype(np.float32)
+    networks = {
+        "dense": (DenseNetwork((16,)), 40),
+        "conv": (ConvNetwork(filters=(2,)), 8),
+        "dropout": (DrawingNetwork(filters=(2,)), 8),
+    }
+    network, epochs = networks[which]
+    ae = AutoencoderTransformer(
+        4, network=network, epochs=epochs, random_state=0, whiten=which == "conv"
+    )
+    return ae.fit_dataset(np.array_split(X, 20), checkpoint=checkpoint)
+
+if __name__ == "__main__":
+    _program.MAX_RESIDENT_BYTES = 100_000
+    _streaming.PART_BYTES = 60_000
+    _sources.Source.shuffle_bytes = 200_000
+    _checkpoint.SECONDS_BETWEEN = 0
+    run(*sys.argv[1:])
 """
 
 
-def test_a_killed_run_ends_as_one_never_killed(tmp_path):
-    def start(checkpoint, result):
-        arguments = [str(tmp_path / checkpoint), str(tmp_path / result)]
-        return subprocess.Popen([sys.executable, "-c", RUN, *arguments])
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("which", ["dense", "conv", "dropout"])
+def test_a_killed_run_ends_as_one_never_killed(tmp_path, which):
+    path = tmp_path / "run.skae"
 
-    assert start("whole", "expected").wait(120) == 0
-    waits = np.random.default_rng().uniform(0.02, 0.3, 3)
-    for wait in waits:
-        run = start("killed", "result")
-        before = (tmp_path / "killed").exists()
-        while not before and not (tmp_path / "killed").exists():
-            time.sleep(0.01)
-        time.sleep(wait + 2 * before)
-        run.send_signal(signal.SIGKILL)
-        run.wait()
-    assert start("killed", "result").wait(120) == 0
-    expected, result = load(tmp_path / "expected"), load(tmp_path / "result")
+    def start():
+        return subprocess.Popen([sys.executable, "-c", RUN, which, str(path)])
+
+    for wait in np.random.default_rng().uniform(0, 0.2, 3):
+        before = path.stat().st_mtime_ns if path.exists() else 0
+        process = start()
+        while not path.exists() or path.stat().st_mtime_ns == before:
+            assert process.poll() is None
+            time.sleep(0.005)
+        time.sleep(wait)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    names = {"__name__": "run"}
+    exec(RUN, names)
+    result = names["run"](which, path)
+    expected = names["run"](which, None)
     for mine, other in zip(result.weights_, expected.weights_, strict=True):
         assert_array_equal(mine, other)
     assert result.history_ == expected.history_
