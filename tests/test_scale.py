@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import time
 import warnings
 
 import numpy as np
@@ -160,6 +161,57 @@ def test_a_dead_worker_ends_the_run_on_the_others():
     assert "A worker of the strategy is gone" in last["error"]
     assert "Start all workers again" in last["error"]
     assert not last["fitted"]
+
+
+RESUME = """
+from skae import _checkpoint, _program, _streaming
+_checkpoint.SECONDS_BETWEEN = 0
+_program.MAX_RESIDENT_BYTES = _streaming.PART_BYTES = 60_000
+
+class DrawingNetwork:
+    def build_encoder(self, inputs, *, latent_dim, activation, latent_activation):
+        return keras.layers.Dense(latent_dim)(keras.layers.Dropout(0.2)(inputs))
+
+    def build_decoder(self, latents, *, output_shape, activation, output_activation):
+        return keras.layers.Dense(output_shape[0])(latents)
+
+def fit(checkpoint):
+    ae = make(network=DrawingNetwork(), epochs=8, early_stopping=True)
+    try:
+        with strategy.scope():
+            ae.fit_dataset(np.array_split(X, 8), checkpoint=checkpoint)
+    except (RuntimeError, ValueError) as error:
+        tell(error=str(error), fitted=hasattr(ae, "weights_"))
+    else:
+        weights = [float(np.float64(w).sum()) for w in ae.weights_]
+        tell(weights=weights, history=ae.history_)
+
+fit(path)
+"""
+
+
+def test_a_cluster_started_again_goes_on_from_its_checkpoint(tmp_path):
+    (expected,), _ = map(finish, start_workers(2, "path = None\n" + RESUME))
+    path = tmp_path / "run.skae"
+    code = f"path = {str(path)!r}\n" + RESUME
+    for victim in (0, 1):
+        before = path.stat().st_mtime_ns if path.exists() else 0
+        workers = start_workers(2, code)
+        while not path.exists() or path.stat().st_mtime_ns == before:
+            assert workers[victim].poll() is None
+            time.sleep(0.01)
+        workers[victim].kill()
+        workers[victim].communicate()
+        (told,) = finish(workers[1 - victim], seconds=60)
+        assert "A worker of the strategy is gone" in told["error"]
+        # The first worker wrote the checkpoint, and is now what stands in it.
+        assert told["fitted"] == (victim == 1)
+    # Where each worker has a disk of its own, the second finds no checkpoint.
+    elsewhere = "fit(path if worker == 0 else 'nowhere')\n"
+    for told in map(finish, start_workers(2, code + elsewhere)):
+        assert told[0] == expected
+        assert "disagree on what is in the file `checkpoint`" in told[1]["error"]
+    assert [p.name for p in tmp_path.iterdir()] == ["run.skae"]
 
 
 def test_two_devices_train_as_one_process_does():
