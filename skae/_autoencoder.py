@@ -581,8 +581,14 @@ class AutoencoderTransformer(
             The reconstructions, in the shape that `fit` saw.
         """
         check_is_fitted(self)
-        X = check_latents(self, X, self.get_feature_names_out())
-        return self._decode(X)
+        names = self.get_feature_names_out()
+        return over_blocks(
+            self,
+            X,
+            self._decode,
+            check=lambda Z: check_latents(self, Z, names),
+            width=math.prod(self.sample_shape_),
+        )
 
     def score(self, X, y=None, sample_weight=None):
         """Give minus the mean squared reconstruction error.

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from sklearn.datasets import load_digits
 
 from skae import (
     AutoencoderTransformer,
+    ConvNetwork,
     DenseNetwork,
     FileFormatError,
     _checkpoint,
@@ -66,6 +68,29 @@ def test_a_memmap_gives_the_bits_of_the_array(tmp_path):
     ours, theirs = small().fit(X), small().fit(mapped)
     assert_array_equal(ours.transform(X), theirs.transform(mapped))
     assert ours.score(X) == theirs.score(mapped)
+
+
+@pytest.mark.parametrize("network", [DenseNetwork((16,)), ConvNetwork(filters=(2,))])
+def test_latents_are_mapped_back_block_by_block(tmp_path, monkeypatch, network):
+    ae = small(network=network, epochs=1).fit(X)
+    latents = np.tile(ae.transform(X), (20, 1))
+    expected = ae.inverse_transform(latents)
+    # The latents are few; it is the reconstructions that are large.
+    monkeypatch.setattr(_program, "MAX_RESIDENT_BYTES", 2 * latents.nbytes)
+    monkeypatch.setattr(_sources, "BLOCK_BYTES", 2**19)
+    np.save(tmp_path / "z.npy", latents)
+    mapped = np.load(tmp_path / "z.npy", mmap_mode="r")
+    tracemalloc.start()
+    images = ae.inverse_transform(mapped)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.3 * images.nbytes
+    assert_array_equal(images, expected)
+    latents[7000] = np.nan
+    with pytest.raises(ValueError, match=r"(?s)rows 6144 to 8191.*NaN"):
+        ae.inverse_transform(latents)
+    with pytest.raises(ValueError, match="3 columns"):
+        ae.inverse_transform(latents[:, :3])
 
 
 @pytest.mark.usefixtures("little_memory")
