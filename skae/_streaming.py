@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -345,9 +346,14 @@ class Streamed:
         if first and self._reset:
             self._names = names
         elif names and self._names and names != self._names:
+            pairs = zip_longest(names, self._names)
+            i, (mine, theirs) = next(
+                (i, p) for i, p in enumerate(pairs) if p[0] != p[1]
+            )
             raise ValueError(
-                f"The columns are {names}, but {self._names} were seen before. Give "
-                "them in that order."
+                f"Of the {len(names)} columns, number {i} is {mine!r}, but of the "
+                f"{len(self._names)} seen before it was {theirs!r}. Give the same "
+                "columns in the same order."
             )
 
 
