@@ -11,6 +11,7 @@ and t-SNE depend on it, for they measure Euclidean distances.
 import math
 
 import numpy as np
+from joblib import parallel_config
 from sklearn.neighbors import NearestNeighbors
 
 # Neighbours of this many samples are enough to estimate the map.
@@ -54,7 +55,9 @@ def local_whitening(Z: np.ndarray) -> np.ndarray:
             n_neighbors=n_neighbors + 1,
             algorithm="kd_tree" if n_latents <= _MAX_TREE_DIMENSION else "brute",
         ).fit(Y)
-        neighbors = search.kneighbors(Y[:n_anchors], return_distance=False)
+        # Within a search on Dask, each of these small tasks would go through its cluster.
+        with parallel_config("sequential"):
+            neighbors = search.kneighbors(Y[:n_anchors], return_distance=False)
         differences = Y[neighbors] - Y[:n_anchors, np.newaxis]
         differences = differences.reshape(-1, n_latents)
         lengths = np.linalg.norm(differences, axis=1)

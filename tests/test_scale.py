@@ -337,6 +337,35 @@ def test_every_backend_finds_the_same_scores(search, client, X):
         np.testing.assert_array_equal(scores, expected, err_msg=backend)
 
 
+def test_a_fit_makes_no_tasks_of_its_own(client, X):
+    def transitions(dask_scheduler):
+        return dask_scheduler.transition_counter
+
+    before = client.run_on_scheduler(transitions)
+    with parallel_config("dask"):
+        # Enough rows for the latent space to be whitened, by nearest neighbours.
+        AutoencoderTransformer(1, epochs=1, random_state=0).fit(X)
+    assert client.run_on_scheduler(transitions) == before
+
+
+def test_dask_names_a_transformer_without_tensorflow(X):
+    code = """
+    import sys
+    from dask.base import tokenize
+    from sklearn.datasets import load_digits
+    from skae import AutoencoderTransformer
+    ae = AutoencoderTransformer(4, epochs=1, random_state=0)
+    names = [tokenize(ae), tokenize(ae.fit(load_digits().data)), tokenize(ae.transform)]
+    print(*names, "tensorflow" in sys.modules)
+    """
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)]
+    first, second = (subprocess.check_output(command, text=True) for _ in range(2))
+    assert first == second
+    *names, imported = first.split()
+    assert len({*names}) == 3
+    assert imported == "False"
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 def test_workers_trace_once_and_keep_to_their_threads(client, X):
     # The loss takes it to TensorFlow.
