@@ -55,7 +55,7 @@ def local_whitening(Z: np.ndarray) -> np.ndarray:
             n_neighbors=n_neighbors + 1,
             algorithm="kd_tree" if n_latents <= _MAX_TREE_DIMENSION else "brute",
         ).fit(Y)
-        # Within a search on Dask, each of these small tasks would go through its cluster.
+        # Within a search on Dask, these small tasks would all go through its cluster.
         with parallel_config("sequential"):
             neighbors = search.kneighbors(Y[:n_anchors], return_distance=False)
         differences = Y[neighbors] - Y[:n_anchors, np.newaxis]
