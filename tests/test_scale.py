@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -297,12 +298,26 @@ def blas_threads():
     return max(pool["num_threads"] for pool in pools)
 
 
+def tensorflow_threads():
+    """Give the number of threads that compute for TensorFlow in this process."""
+    names = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+    return sum(name.startswith("tf_Compute") for name in names)
+
+
 @pytest.fixture(scope="module")
 def client():
-    """Two worker processes of Dask, on loopback."""
+    """Two worker processes of Dask, on loopback, with one thread each."""
     distributed = pytest.importorskip("distributed")
+    dask = pytest.importorskip("dask")
+    environ = "distributed.nanny.pre-spawn-environ"
     with (
         warnings.catch_warnings(action="ignore"),
+        dask.config.set(
+            {
+                f"{environ}.TF_NUM_INTRAOP_THREADS": 1,
+                f"{environ}.TF_NUM_INTEROP_THREADS": 1,
+            }
+        ),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
         ) as cluster,
@@ -379,6 +394,9 @@ def test_workers_trace_once_and_keep_to_their_threads(client, X):
     assert counts <= {(1, 1), (0, 0)}
     assert (1, 1) in counts
     assert set(client.run(blas_threads).values()) == {1}
+    if sys.platform == "linux":
+        threads = client.run(tensorflow_threads).values()
+        assert max(threads) == 1
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
