@@ -100,6 +100,19 @@ def test_rows_sorted_by_class_train_as_well():
     assert -small(epochs=10).fit(X[order]).score(X) < 1.05 * shuffled
 
 
+def test_chunks_with_a_falling_learning_rate_reach_what_fit_reaches():
+    mixed = np.random.default_rng(0).permutation(X)
+    train, test = mixed[:1500], mixed[1500:]
+    chunks = np.array_split(train, 6)
+    whole = small(epochs=20, batch_size=50).fit(train)
+    ae, n_calls = small(batch_size=50), 20 * len(chunks)
+    for call in range(n_calls):
+        done = (call + 1) / (n_calls + 1)
+        rate = 0.003 * min(1, done / 0.1) * (1 + np.cos(np.pi * done)) / 2
+        ae.set_params(learning_rate_init=rate).partial_fit(chunks[call % len(chunks)])
+    assert -ae.score(test) < -1.03 * whole.score(test)
+
+
 def test_a_generator_is_refused():
     with pytest.raises(TypeError, match="read only once"):
         small().fit_dataset(iter([X]))
