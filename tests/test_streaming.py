@@ -123,6 +123,7 @@ def broken(batch):
 
 
 @pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("loss", ["mse", "mae"])  # in NumPy, in TensorFlow
 @pytest.mark.parametrize("in_pass", [1, 3])
 @pytest.mark.parametrize(
     ("spoil", "error", "cause"),
@@ -133,14 +134,19 @@ def broken(batch):
         (broken, RuntimeError, "the disk is gone"),
     ],
 )
-def test_a_malformed_batch_is_named(tmp_path, spoil, error, cause, in_pass):
+def test_a_malformed_batch_is_named(tmp_path, spoil, error, cause, in_pass, loss):
     path = tmp_path / "run.skae"
-    ae = small()
+    ae = small(loss=loss)
     with pytest.raises(error, match=f"(?s)batch 5.*{cause}"):
         ae.fit_dataset(Batches(spoil, in_pass), checkpoint=path)
     assert path.exists() == hasattr(ae, "weights_") == (in_pass > 1)
     if in_pass > 1:
         assert_array_equal(ae.transform(X), load(path).transform(X))
+        assert ae.n_iter_ == 1
+        # Once the source is mended, the run ends as if nothing had been.
+        ae = small(loss=loss).fit_dataset(Batches(), checkpoint=path)
+        expected = small(loss=loss).fit_dataset(Batches())
+        assert_array_equal(ae.transform(X), expected.transform(X))
     names = [thread.name for thread in threading.enumerate()]
     assert not [name for name in names if name.startswith("skae-reader")]
 
@@ -232,13 +238,10 @@ def run(which, checkpoint):
     X = (load_digits().images / 16).astype(np.float32)
     networks = {
         "dense": (DenseNetwork((16,)), 40),
-        "conv": (ConvNetwork(filters=(2,)), 8),
-        "dropout": (DrawingNetwork(filters=(2,)), 8),
+        "conv": (DrawingNetwork(filters=(2,)), 8),
     }
     network, epochs = networks[which]
-    ae = AutoencoderTransformer(
-        4, network=network, epochs=epochs, random_state=0, whiten=which == "conv"
-    )
+    ae = AutoencoderTransformer(4, network=network, epochs=epochs, random_state=0)
     return ae.fit_dataset(np.array_split(X, 20), checkpoint=checkpoint)
 
 if __name__ == "__main__":
@@ -251,7 +254,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.usefixtures("little_memory")
-@pytest.mark.parametrize("which", ["dense", "conv", "dropout"])
+@pytest.mark.parametrize("which", ["dense", "conv"])
 def test_a_killed_run_ends_as_one_never_killed(tmp_path, which):
     path = tmp_path / "run.skae"
 
