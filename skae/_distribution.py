@@ -463,8 +463,10 @@ def _in_words(strategy: Any) -> Iterator[None]:
     ) as error:
         if not _has_workers(strategy):
             raise
+        # The place in the graph comes first, and a line of it says nothing.
+        cause = error.message.split("\n\n")[-1].splitlines()[0]
         raise RuntimeError(
             "A worker of the strategy is gone or cannot be reached, and training needs "
             "all of them. Start all workers again, and go on from what was saved last. "
-            f"TensorFlow says: {error.message.splitlines()[0]}"
+            f"TensorFlow says: {cause}"
         ) from error

@@ -161,6 +161,7 @@ def test_a_dead_worker_ends_the_run_on_the_others():
     last = finish(survivor, seconds=60)[-1]
     assert "A worker of the strategy is gone" in last["error"]
     assert "Start all workers again" in last["error"]
+    assert "Collective ops is aborted by" in last["error"]
     assert not last["fitted"]
 
 
