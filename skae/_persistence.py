@@ -128,12 +128,13 @@ def load(path):
     path = os.fspath(path)
     with _refusing(path):
         parameters, fitted, tensors, _ = _read(path)
-        own = [k for k, v in parameters.items() if isinstance(v, OwnObject)]
+        values = [*fitted.items(), *parameters.items()]
+        own = {name for name, value in values if isinstance(value, OwnObject)}
         if own:
             raise FileFormatError(
                 f"{path!r} is the checkpoint of a run with objects of your own or of "
-                f"Keras, which no file holds: {', '.join(own)}. `fit_dataset` with "
-                "these objects goes on from it."
+                f"Keras, which no file holds: {', '.join(sorted(own))}. `fit_dataset` "
+                "with these objects goes on from it."
             )
         return _put_together(parameters, fitted, tensors)
 
