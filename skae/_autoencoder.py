@@ -464,7 +464,10 @@ class AutoencoderTransformer(
             A file that the run is written to after each epoch, and within an epoch
             every 30 seconds. If it is there, the run goes on from it, and ends with
             the same weights as one that was never interrupted; if it holds the end of
-            the run, that is taken over. `skae.load` reads the transformer as of then.
+            the run, that is taken over. `skae.load` reads the transformer as of then,
+            if it has no parameters that are objects of your own or of Keras. With
+            several workers of a `tf.distribute` strategy, the first one writes the
+            file and all of them read it: the path must be one that they share.
 
         Returns
         -------
@@ -482,7 +485,7 @@ class AutoencoderTransformer(
             If reading the source fails.
         TypeError
             If the source is of no known kind or can be read only once, or if
-            `checkpoint` is given and a parameter is an object that `save` refuses.
+            `checkpoint` is given and there are `callbacks`, whose state no file holds.
         ImportError
             If the source needs a package that is not installed.
 
@@ -599,8 +602,14 @@ class AutoencoderTransformer(
             The reconstructions, in the shape that `fit` saw.
         """
         check_is_fitted(self)
-        X = check_latents(self, X, self.get_feature_names_out())
-        return self._decode(X)
+        names = self.get_feature_names_out()
+        return over_blocks(
+            self,
+            X,
+            self._decode,
+            check=lambda Z: check_latents(self, Z, names),
+            width=math.prod(self.sample_shape_),
+        )
 
     def score(self, X, y=None, sample_weight=None):
         """Give minus the mean squared reconstruction error.
@@ -832,18 +841,19 @@ class AutoencoderTransformer(
         random_state = agree(self, random_state, data.facts(), goes_on)
         weights = self.weights_ if goes_on else program.initial_weights(random_state)
         state = self._optimizer_state if partial and goes_on else None
+        found = None
+        if checkpoint is not None:
+            start = weights if goes_on else None
+            found = checkpoint.open(data, spec, start, random_state)
+            if found is not None and found[0]["finished"]:
+                self._store(checkpoint.fitted(), goes_on, partial)
+                return self
         if self.early_stopping and not partial:
             data.set_aside(self.validation_fraction, random_state)
         batch_size = 200 if self.batch_size == "auto" else self.batch_size
         batch_size = min(batch_size, data.n_train)
         n_steps = math.ceil(data.n_train / batch_size)
         epochs = 1 if partial else self._n_epochs(n_steps)
-        found = None
-        if checkpoint is not None:
-            found = checkpoint.open(data, weights if goes_on else None)
-            if found is not None and found[0]["finished"]:
-                self._store(checkpoint.fitted(), goes_on, partial)
-                return self
 
         arranged = not partial and self._can_arrange(spec, data)
         # A checkpoint does not hold what latents are drawn to.

@@ -13,7 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from skae._persistence import load, load_run, numbered, save, to_json
+from skae._distribution import agree_on, is_first_worker
+from skae._engines import dense_program
+from skae._models import Spec
+from skae._persistence import load_fitted, load_run, numbered, save, to_json
 from skae._training import EarlyStopping, Position
 
 # Within an epoch a checkpoint is written when the last one is older than this.
@@ -24,25 +27,37 @@ class Checkpoint:
     """The file of a run.
 
     It is a transformer as `save` writes it, as of then, beside what the run needs to
-    go on: the place in the epoch, the generators, the state of early stopping.
+    go on: the place in the epoch, the generators, the state of early stopping. Of
+    several workers the first writes it, and all of them read it.
     """
 
     def __init__(self, path: Any, estimator: Any):
         self._path = os.fspath(path)
         self._estimator = estimator
-        # What `save` would refuse is refused before the first epoch, not after it.
+        if estimator.callbacks is not None:
+            raise TypeError(
+                "A checkpoint does not hold the state of callbacks. Expected "
+                f"callbacks=None with `checkpoint`, got {estimator.callbacks!r}."
+            )
         self._parameters = {
-            name: to_json(value, name)
+            name: to_json(value, name, own=True)
             for name, value in estimator.get_params(deep=False).items()
             if name != "verbose"
         }
         self.written = False
         self._last = time.monotonic()
 
-    def open(self, data: Any, weights: list[np.ndarray] | None) -> Any:
+    def open(
+        self,
+        data: Any,
+        spec: Spec,
+        weights: list[np.ndarray] | None,
+        random_state: np.random.RandomState,
+    ) -> Any:
         """Give what the file holds, if there is one and it is of this run.
 
-        `weights` are those to start from, if not new ones.
+        `weights` are those to start from, if not new ones. `random_state` becomes what
+        it was when the run began, before anything was set aside.
         """
         digest = hashlib.sha256()
         for weight in weights or []:
@@ -50,14 +65,29 @@ class Checkpoint:
         self._run = {
             "parameters": self._parameters,
             "rows": int(data.n_rows),
-            "rows_to_train_on": int(data.n_train),
+            "rows_of_positive_weight": int(data.n_train),
             "sample_shape": [int(n) for n in data.seen["sample_shape_"]],
             "dtype": str(data.dtype),
             "columns": [str(n) for n in data.seen.get("feature_names_in_", [])],
             "starts_from": digest.hexdigest() if weights else None,
         }
-        if not os.path.exists(self._path):
-            return None
+        self._spec = spec
+        self._writes = is_first_worker()
+        found = self._read() if os.path.exists(self._path) else None
+        # No worker has begun to train, and to write, before all have read.
+        agree_on(
+            {
+                "what is in the file `checkpoint`, whose path all of them must share": (
+                    found and (found[0]["of"], sorted(found[1].items()))
+                )
+            }
+        )
+        if found is not None and not found[0]["finished"]:
+            random_state.set_state(found[0]["began_with"].get_state())
+        self._began_with = to_json(random_state, "random_state")
+        return found
+
+    def _read(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         run, tensors = load_run(self._path)
         found, mine = run["of"], json.loads(json.dumps(self._run))
         if found != mine:
@@ -99,6 +129,8 @@ class Checkpoint:
 
     def write(self, whole_epoch: bool) -> None:
         """Write the run as it is now, if it is time."""
+        if not self._writes:
+            return
         if not whole_epoch and time.monotonic() - self._last < SECONDS_BETWEEN:
             return
         position = self._position
@@ -114,6 +146,7 @@ class Checkpoint:
             "history": position.history,
             "random_state": to_json(position.epoch_random_state, "random_state"),
             "stopping": stopping,
+            "began_with": self._began_with,
         }
         attributes = self._attributes()
         attributes["_random_state"] = copy.deepcopy(position.random_state)
@@ -121,13 +154,13 @@ class Checkpoint:
 
     def finish(self, attributes: dict[str, Any]) -> None:
         """Write the fitted transformer."""
-        self._save(attributes, {"finished": True}, {})
+        if self._writes:
+            self._save(attributes, {"finished": True}, {})
 
     def fitted(self) -> dict[str, Any]:
         """Give the fitted attributes in the file."""
-        estimator = load(self._path)
-        given = estimator.get_params(deep=False)
-        return {k: v for k, v in vars(estimator).items() if k not in given}
+        fitted = load_fitted(self._path, self._spec)
+        return {**fitted, "_engine": dense_program(self._spec)}
 
     def _save(
         self,

@@ -113,8 +113,29 @@ def agree(
         facts["`random_state`"] = keys
     else:
         seed = int(random_state.randint(2**31 - 1))
+    seeds = _compare(strategy, facts, seed)
+    if seeded:
+        return random_state
+    return np.random.RandomState(int(seeds[0]))
+
+
+def agree_on(facts: dict[str, Any]) -> None:
+    """Compare what all workers must have in common, by name; wait for all of them."""
+    strategy = current_strategy()
+    if strategy is not None and _has_workers(strategy):
+        _compare(strategy, facts)
+
+
+def is_first_worker() -> bool:
+    """Tell whether this process is the one that writes what all workers share."""
+    strategy = current_strategy()
+    return strategy is None or _local_replicas(strategy)[0] == 0
+
+
+def _compare(strategy: Any, facts: dict[str, Any], value: float = 0) -> np.ndarray:
+    """Compare facts; give the values of all workers."""
     with _in_words(strategy):
-        table = _exchange(strategy, [seed, *map(_digest, facts.values())])
+        table = _exchange(strategy, [value, *map(_digest, facts.values())])
     for name, column in zip(facts, table.T[1:], strict=True):
         if (column != column[0]).any():
             raise ValueError(
@@ -122,9 +143,7 @@ def agree(
                 "to call the same method with the same parameters and the same X, of "
                 "which each trains on its own share of the rows."
             )
-    if seeded:
-        return random_state
-    return np.random.RandomState(int(table[0, 0]))
+    return table[:, 0]
 
 
 def share(n_rows: int, batch_size: int, replica: int, n_replicas: int) -> tuple:
@@ -441,8 +460,10 @@ def _in_words(strategy: Any) -> Iterator[None]:
     ) as error:
         if not _has_workers(strategy):
             raise
+        # The place in the graph comes first, and a line of it says nothing.
+        cause = error.message.split("\n\n")[-1].splitlines()[0]
         raise RuntimeError(
             "A worker of the strategy is gone or cannot be reached, and training needs "
             "all of them. Start all workers again, and go on from what was saved last. "
-            f"TensorFlow says: {error.message.splitlines()[0]}"
+            f"TensorFlow says: {cause}"
         ) from error

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,6 +42,12 @@ _KERAS_ACTIVATIONS = {
 }
 
 Table = dict[str, tuple[str, tuple[int, ...]]]
+
+
+class OwnObject(NamedTuple):
+    """Stands for an object of the user's own, which a checkpoint has only words for."""
+
+    words: str
 
 
 def parse_json(text: str) -> dict[str, Any]:
@@ -126,9 +132,14 @@ def check_tensors(
 ) -> None:
     """Check that the arrays are those of the network, before any is read."""
     network, shape = fitted["network"], fitted["sample_shape"]
-    shapes = network._weight_shapes(shape, fitted["latent_dim"])
-    dtype = np.dtype(fitted["dtype"]).str
-    expected = {f"weight_{i}": (dtype, s) for i, s in enumerate(shapes)}
+    own = isinstance(network, OwnObject)
+    if own:
+        # Its shapes are compared when the run goes on, with those of the network.
+        expected = {k: entry for k, entry in table.items() if k.startswith("weight_")}
+    else:
+        shapes = network._weight_shapes(shape, fitted["latent_dim"])
+        dtype = np.dtype(fitted["dtype"]).str
+        expected = {f"weight_{i}": (dtype, s) for i, s in enumerate(shapes)}
     given = {name: entry for name, entry in table.items() if name in expected}
     if given != expected:
         raise ValueError("the weights are not those of the network")
@@ -141,7 +152,7 @@ def check_tensors(
     states = {f"state_{i}" for i in range(len(others))}
     if others != states:
         raise ValueError("expected arrays named weight_0, ... and state_0, ...")
-    if states and parameters["optimizer"] == "adam":
+    if states and parameters["optimizer"] == "adam" and not own:
         moments = [table[f"state_{i}"] for i in range(1, len(states))]
         if table["state_0"][1] != () or moments != [*expected.values()] * 2:
             raise ValueError("the state of the optimizer is not that of the network")
@@ -154,13 +165,13 @@ def read_parameters(content: Any) -> dict[str, Any]:
     """Give the constructor's parameters; it checks them further itself."""
     parameters = {k: _value(v) for k, v in _expect(content, dict, "parameters").items()}
     for name, kinds in (
-        ("network", (str, *_NETWORKS.values())),
-        ("activation", str),
-        ("latent_activation", str),
-        ("output_activation", str),
-        ("loss", str),
-        ("optimizer", str),
-        ("learning_rate", (str, Real)),
+        ("network", (str, OwnObject, *_NETWORKS.values())),
+        ("activation", (str, OwnObject)),
+        ("latent_activation", (str, OwnObject)),
+        ("output_activation", (str, OwnObject)),
+        ("loss", (str, OwnObject)),
+        ("optimizer", (str, OwnObject)),
+        ("learning_rate", (str, Real, OwnObject)),
         ("callbacks", type(None)),
     ):
         _expect(parameters[name], kinds, name)
@@ -182,13 +193,13 @@ def read_fitted(content: Any) -> dict[str, Any]:
     if fitted["dtype"] not in ("float32", "float64"):
         raise ValueError("dtype must be float32 or float64")
     activations = {
-        name: fitted[name]
+        name: _value(fitted[name])
         for name in ("activation", "latent_activation", "output_activation")
     }
     for name, value in activations.items():
-        if value not in _KERAS_ACTIVATIONS:
+        if not isinstance(value, OwnObject) and value not in _KERAS_ACTIVATIONS:
             raise ValueError(f"{name} is unknown")
-    networks = tuple(_NETWORKS.values())
+    networks = (OwnObject, *_NETWORKS.values())
     return {
         **activations,
         "sample_shape": shape,
@@ -219,6 +230,7 @@ def read_run(content: Any) -> dict[str, Any]:
     if len(position) != 3 or len(sums) != 2 or len(stopping or [0] * 3) != 3:
         raise ValueError("the place of the run is of the wrong size")
     random_state = _value(_expect(run["random_state"], dict, "random_state"))
+    began_with = _value(_expect(run["began_with"], dict, "began_with"))
     return {
         **found,
         "position": position,
@@ -226,6 +238,7 @@ def read_run(content: Any) -> dict[str, Any]:
         "history": _history(run["history"]),
         "stopping": stopping,
         "random_state": _expect(random_state, np.random.RandomState, "random_state"),
+        "began_with": _expect(began_with, np.random.RandomState, "began_with"),
     }
 
 
@@ -245,6 +258,8 @@ def _value(value: Any) -> Any:
         if len(value) > _MAX_LAYERS:
             raise ValueError("a parameter holds too many values")
         return tuple(_value(item) for item in value)
+    if isinstance(value, dict) and "object" in value:
+        return OwnObject(_expect(value["object"], str, "object"))
     if isinstance(value, dict) and "network" in value:
         network = _NETWORKS[value["network"]]
         return network(**{k: _value(v) for k, v in value["parameters"].items()})

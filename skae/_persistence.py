@@ -24,6 +24,7 @@ import numpy as np
 from skae import __version__
 from skae._file_content import (
     MAX_HEADER_BYTES,
+    OwnObject,
     check_tensors,
     parse_json,
     read_fitted,
@@ -52,11 +53,12 @@ class FileFormatError(ValueError):
 def save(estimator, path, run=None, arrays=None):  # numpydoc ignore=PR01
     """Write a fitted transformer to a file, whole or not at all.
 
-    A checkpoint also holds the state of its `run`, and `arrays` by name.
+    A checkpoint also holds the state of its `run`, and `arrays` by name; words stand
+    in it for objects of the user's own.
     """
     from safetensors.numpy import save as to_bytes
 
-    content, tensors = _take_apart(estimator)
+    content, tensors = _take_apart(estimator, own=run is not None)
     if run is not None:
         content["run"] = run
         tensors |= {k: np.asarray(v, order="C") for k, v in arrays.items()}
@@ -126,6 +128,14 @@ def load(path):
     path = os.fspath(path)
     with _refusing(path):
         parameters, fitted, tensors, _ = _read(path)
+        values = [*fitted.items(), *parameters.items()]
+        own = {name for name, value in values if isinstance(value, OwnObject)}
+        if own:
+            raise FileFormatError(
+                f"{path!r} is the checkpoint of a run with objects of your own or of "
+                f"Keras, which no file holds: {', '.join(sorted(own))}. `fit_dataset` "
+                "with these objects goes on from it."
+            )
         return _put_together(parameters, fitted, tensors)
 
 
@@ -139,6 +149,13 @@ def load_run(path):  # numpydoc ignore=PR01,RT01
             "another path for `checkpoint`."
         )
     return run, tensors
+
+
+def load_fitted(path, spec):  # numpydoc ignore=PR01,RT01
+    """Load the fitted attributes of a checkpoint whose spec is known."""
+    with _refusing(path):
+        _, fitted, tensors, _ = _read(path)
+        return _attributes(fitted, tensors, spec)
 
 
 @contextlib.contextmanager
@@ -221,7 +238,7 @@ _TOO_MUCH = (
 )
 
 
-def _take_apart(estimator):
+def _take_apart(estimator, own=False):
     tensors = {f"weight_{i}": w for i, w in enumerate(estimator.weights_)}
     tensors |= {f"state_{i}": np.asarray(s) for i, s in enumerate(_state(estimator))}
     spec = estimator._spec
@@ -229,7 +246,7 @@ def _take_apart(estimator):
         "format_version": FORMAT_VERSION,
         "skae_version": __version__,
         "parameters": {
-            name: to_json(value, name)
+            name: to_json(value, name, own)
             for name, value in estimator.get_params(deep=False).items()
         },
         "fitted": {
@@ -239,9 +256,9 @@ def _take_apart(estimator):
             "sample_shape": list(estimator.sample_shape_),
             "feature_names_in": list(getattr(estimator, "feature_names_in_", [])),
             "random_state": to_json(estimator._random_state, "random_state"),
-            "network": to_json(spec.network, "network"),
+            "network": to_json(spec.network, "network", own),
             "dtype": spec.dtype,
-            **{word: to_json(getattr(spec, word), word) for word in _SPEC_WORDS},
+            **{word: to_json(getattr(spec, word), word, own) for word in _SPEC_WORDS},
         },
     }
     return content, {k: np.asarray(v, order="C") for k, v in tensors.items()}
@@ -265,6 +282,13 @@ def _put_together(parameters, fitted, tensors):
         dtype=fitted["dtype"],
         **{word: fitted[word] for word in _SPEC_WORDS},
     )
+    state = _attributes(fitted, tensors, spec)
+    estimator.__setstate__({**estimator.__getstate__(), **state})
+    return estimator
+
+
+def _attributes(fitted, tensors, spec):
+    """Give the fitted attributes, without the program that runs them."""
     state = {
         "weights_": numbered(tensors, "weight"),
         "history_": fitted["history"],
@@ -279,8 +303,7 @@ def _put_together(parameters, fitted, tensors):
     if fitted["feature_names_in"]:
         names = np.array(fitted["feature_names_in"], dtype=object)
         state["feature_names_in_"] = names
-    estimator.__setstate__({**estimator.__getstate__(), **state})
-    return estimator
+    return state
 
 
 def numbered(tensors, kind):  # numpydoc ignore=PR01,RT01
@@ -289,14 +312,17 @@ def numbered(tensors, kind):  # numpydoc ignore=PR01,RT01
     return [tensors[f"{kind}_{i}"] for i in range(count)]
 
 
-def to_json(value, name):  # numpydoc ignore=PR01,RT01
-    """Give what stands for a value in the header, or say that it has no place."""
+def to_json(value, name, own=False):  # numpydoc ignore=PR01,RT01
+    """Give what stands for a value in the header, or say that it has no place.
+
+    With `own`, words stand for an object of the user's own.
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, str, Integral, Real)):
         return value
     if isinstance(value, (tuple, list)):
-        return [to_json(item, name) for item in value]
+        return [to_json(item, name, own) for item in value]
     if type(value) in (ConvNetwork, DenseNetwork):
         parameters = value.get_params(deep=False)
         return {
@@ -309,10 +335,35 @@ def to_json(value, name):  # numpydoc ignore=PR01,RT01
             keys, position = state["state"]["key"], state["state"]["pos"]
             rest = [int(position), int(state["has_gauss"]), float(state["gauss"])]
             return {"random_state": ["MT19937", keys.tolist(), *rest]}
+    if own:
+        return {"object": _describe(value)}
     raise TypeError(
         f"`save` writes no code, and {name}={value!r} is an object of your own or of "
         "Keras. Use its name where it has one, or pickle the transformer."
     )
+
+
+def _describe(value):
+    """Say what an object is, in words that are the same in every process."""
+    if value is None or isinstance(value, (bool, str, bytes, Integral, Real)):
+        return repr(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_describe, value))}]"
+    if isinstance(value, dict):
+        return f"({', '.join(sorted(f'{k}={_describe(v)}' for k, v in value.items()))})"
+    if isinstance(value, np.ndarray):
+        return f"array {hashlib.sha256(value.tobytes()).hexdigest()[:16]}"
+    if hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    if hasattr(value, "get_params"):
+        parts = value.get_params(deep=False)
+    elif hasattr(value, "get_config"):
+        # Keras numbers the names of what it makes, and Huber leaves out its delta.
+        parts = {**value.get_config(), **getattr(value, "_fn_kwargs", {})}
+        parts.pop("name", None)
+    else:
+        parts = getattr(value, "__dict__", {})
+    return _describe(type(value)) + _describe(parts)
 
 
 def _digest(text, tensors):

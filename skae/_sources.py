@@ -124,13 +124,19 @@ class UnitSource(Source):
 class ArraySource(Source):
     """An array, or what is sliced as one: a memmap, an HDF5 or a Zarr array."""
 
-    def __init__(self, array: Any, weight: np.ndarray | None = None):
+    def __init__(
+        self,
+        array: Any,
+        weight: np.ndarray | None = None,
+        width: int | None = None,
+    ):
         self._array = array
         self._weight = weight
         self._mapping = _shared_mapping(array)
         self.n_rows = int(array.shape[0])
         row_bytes = max(1, math.prod(array.shape[1:]) * np.dtype(array.dtype).itemsize)
-        block_rows = 2 ** int(math.log2(max(1, BLOCK_BYTES // row_bytes)))
+        largest = max(row_bytes, (width or 0) * np.dtype(array.dtype).itemsize)
+        block_rows = 2 ** int(math.log2(max(1, BLOCK_BYTES // largest)))
         self._block_rows = max(1, block_rows)
         self._joined_rows = max(1, _JOINED_BYTES // row_bytes)
         run_rows = SHUFFLE_BYTES // row_bytes // _MIN_RUNS
@@ -267,8 +273,11 @@ def _from_columns(columns: dict[str, Any], weight: Any) -> Batch:
 # ------------------------------------------------------------ from words to sources
 
 
-def large_array(X: Any, limit: int) -> bool:
-    """Tell whether X is sliced as an array, and has more bytes than the limit."""
+def large_array(X: Any, limit: int, width: int | None = None) -> bool:
+    """Tell whether X is sliced as an array, and has more bytes than the limit.
+
+    Where the rows of what is made of it have more values, their `width` counts.
+    """
     shape, dtype = getattr(X, "shape", None), getattr(X, "dtype", None)
     if not isinstance(shape, tuple) or not isinstance(dtype, np.dtype):
         return False
@@ -276,7 +285,8 @@ def large_array(X: Any, limit: int) -> bool:
         return False
     kept = kept_dtype(X)
     itemsize = kept.itemsize if isinstance(kept, np.dtype) else 8
-    return dtype.kind in "biuf" and math.prod(shape) * itemsize > limit
+    n_values = shape[0] * max(math.prod(shape[1:]), width or 0)
+    return dtype.kind in "biuf" and n_values * itemsize > limit
 
 
 def open_source(source: Any, once: bool = False) -> Source:

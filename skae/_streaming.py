@@ -9,11 +9,13 @@ part but the last of an epoch holds a multiple of the batch size.
 # SPDX-License-Identifier: BSD-3-Clause
 
 import copy
+import functools
 import random
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -348,23 +350,38 @@ class Streamed:
         if first and self._reset:
             self._names = names
         elif names and self._names and names != self._names:
+            pairs = zip_longest(names, self._names)
+            i, (mine, theirs) = next(
+                (i, p) for i, p in enumerate(pairs) if p[0] != p[1]
+            )
             raise ValueError(
-                f"The columns are {names}, but {self._names} were seen before. Give "
-                "them in that order."
+                f"Of the {len(names)} columns, number {i} is {mine!r}, but of the "
+                f"{len(self._names)} seen before it was {theirs!r}. Give the same "
+                "columns in the same order."
             )
 
 
-def over_blocks(estimator: Any, X: Any, function: Callable) -> np.ndarray:
+def over_blocks(
+    estimator: Any,
+    X: Any,
+    function: Callable,
+    check: Callable | None = None,
+    width: int | None = None,
+) -> np.ndarray:
     """Apply a function to samples, block by block where there are many.
 
     A block holds a power of two of rows, so that the results do not depend on it.
+    What is not made of samples has its own `check`; `width` is the number of values of
+    a row of the result, if that is what takes memory.
     """
-    if not large_array(X, _program.MAX_RESIDENT_BYTES):
-        return function(check_samples(estimator, X, reset=False))
+    if check is None:
+        check = functools.partial(check_samples, estimator, reset=False)
+    if not large_array(X, _program.MAX_RESIDENT_BYTES, width):
+        return function(check(X))
     out, start = None, 0
-    for label, batch in ArraySource(X).ordered():
+    for label, batch in ArraySource(X, width=width).ordered():
         with reading(label):
-            result = function(check_samples(estimator, batch.X, reset=False))
+            result = function(check(batch.X))
         if out is None:
             out = np.empty((X.shape[0], *result.shape[1:]), result.dtype)
         out[start : start + len(result)] = result

@@ -11,6 +11,7 @@ and t-SNE depend on it, for they measure Euclidean distances.
 import math
 
 import numpy as np
+from joblib import parallel_config
 from sklearn.neighbors import NearestNeighbors
 
 # Neighbours of this many samples are enough to estimate the map.
@@ -30,7 +31,9 @@ def nearest(points: np.ndarray, Z: np.ndarray, n_neighbors: int) -> np.ndarray:
     """Give the rows of the points that are nearest to each vector."""
     algorithm = "kd_tree" if Z.shape[1] <= _MAX_TREE_DIMENSION else "brute"
     search = NearestNeighbors(n_neighbors=n_neighbors, algorithm=algorithm).fit(points)
-    return search.kneighbors(Z, return_distance=False)
+    # Within a search on Dask, these small tasks would all go through its cluster.
+    with parallel_config("sequential"):
+        return search.kneighbors(Z, return_distance=False)
 
 
 def local_whitening(Z: np.ndarray) -> np.ndarray:
@@ -65,9 +68,12 @@ def local_whitening(Z: np.ndarray) -> np.ndarray:
         if not len(differences):
             return np.eye(n_latents)
         values, vectors = np.linalg.eigh(differences.T @ differences / len(differences))
-        # Latent columns that never vary are left as they are.
-        values = np.maximum(values, 1e-6 * values.max())
-        scale = np.exp(np.log(values).mean() / 2) / np.sqrt(values)
+        # Directions without differences are left as they are: stretched by a factor in
+        # each round, they would grow without end.
+        varies = values > 1e-6 * values.max()
+        scale = np.ones(n_latents)
+        values = values[varies]
+        scale[varies] = np.exp(np.log(values).mean() / 2) / np.sqrt(values)
         total = total @ (vectors * scale) @ vectors.T
     return total
 

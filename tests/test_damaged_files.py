@@ -420,6 +420,19 @@ LIES = {
     "a rate that is none": put("parameters", "learning_rate", value=[1]),
     "an activation that is none": put("parameters", "activation", value=None),
     "no optimizer": without("parameters", "optimizer"),
+    "an object for a loss": put("parameters", "loss", value={"object": "eval"}),
+    "an object for a seed": put("parameters", "random_state", value={"object": "1"}),
+    "an object for a network": put("fitted", "network", value={"object": "eval"}),
+    "an object for a size": put("fitted", "latent_dim", value={"object": "3"}),
+    "an object for an activation": put("fitted", "activation", value={"object": "f"}),
+    "an object for a layer": put(
+        "fitted",
+        "network",
+        "parameters",
+        "hidden_layer_sizes",
+        value=[{"object": "16"}],
+    ),
+    "an object without words": put("parameters", "loss", value={"object": ["eval"]}),
 }
 
 

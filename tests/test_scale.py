@@ -7,8 +7,10 @@ import socket
 import subprocess
 import sys
 import textwrap
+import time
 import warnings
 from unittest.mock import patch
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -160,7 +162,59 @@ def test_a_dead_worker_ends_the_run_on_the_others():
     last = finish(survivor, seconds=60)[-1]
     assert "A worker of the strategy is gone" in last["error"]
     assert "Start all workers again" in last["error"]
+    assert "Collective ops is aborted by" in last["error"]
     assert not last["fitted"]
+
+
+RESUME = """
+from skae import _checkpoint, _program, _streaming
+_checkpoint.SECONDS_BETWEEN = 0
+_program.MAX_RESIDENT_BYTES = _streaming.PART_BYTES = 60_000
+
+class DrawingNetwork:
+    def build_encoder(self, inputs, *, latent_dim, activation, latent_activation):
+        return keras.layers.Dense(latent_dim)(keras.layers.Dropout(0.2)(inputs))
+
+    def build_decoder(self, latents, *, output_shape, activation, output_activation):
+        return keras.layers.Dense(output_shape[0])(latents)
+
+def fit(checkpoint):
+    ae = make(network=DrawingNetwork(), epochs=8, early_stopping=True)
+    try:
+        with strategy.scope():
+            ae.fit_dataset(np.array_split(X, 8), checkpoint=checkpoint)
+    except (RuntimeError, ValueError) as error:
+        tell(error=str(error), fitted=hasattr(ae, "weights_"))
+    else:
+        weights = [float(np.float64(w).sum()) for w in ae.weights_]
+        tell(weights=weights, history=ae.history_)
+
+fit(path)
+"""
+
+
+def test_a_cluster_started_again_goes_on_from_its_checkpoint(tmp_path):
+    (expected,), _ = map(finish, start_workers(2, "path = None\n" + RESUME))
+    path = tmp_path / "run.skae"
+    code = f"path = {str(path)!r}\n" + RESUME
+    for victim in (0, 1):
+        before = path.stat().st_mtime_ns if path.exists() else 0
+        workers = start_workers(2, code)
+        while not path.exists() or path.stat().st_mtime_ns == before:
+            assert workers[victim].poll() is None
+            time.sleep(0.01)
+        workers[victim].kill()
+        workers[victim].communicate()
+        (told,) = finish(workers[1 - victim], seconds=60)
+        assert "A worker of the strategy is gone" in told["error"]
+        # The first worker wrote the checkpoint, and is now what stands in it.
+        assert told["fitted"] == (victim == 1)
+    # Where each worker has a disk of its own, the second finds no checkpoint.
+    elsewhere = "fit(path if worker == 0 else 'nowhere')\n"
+    for told in map(finish, start_workers(2, code + elsewhere)):
+        assert told[0] == expected
+        assert "disagree on what is in the file `checkpoint`" in told[1]["error"]
+    assert [p.name for p in tmp_path.iterdir()] == ["run.skae"]
 
 
 def test_two_devices_train_as_one_process_does():
@@ -246,13 +300,27 @@ def blas_threads():
     return max(pool["num_threads"] for pool in pools)
 
 
+def tensorflow_threads():
+    """Give the number of threads that compute for TensorFlow in this process."""
+    names = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+    return sum(name.startswith("tf_Compute") for name in names)
+
+
 @pytest.fixture(scope="module")
 def client():
-    """Two worker processes of Dask, on loopback."""
+    """Two worker processes of Dask, on loopback, with one thread each."""
     distributed = pytest.importorskip("distributed")
+    dask = pytest.importorskip("dask")
+    environ = "distributed.nanny.pre-spawn-environ"
     with (
         warnings.catch_warnings(action="ignore"),
         patch.dict(os.environ),  # a cluster sets variables, which stay
+        dask.config.set(
+            {
+                f"{environ}.TF_NUM_INTRAOP_THREADS": 1,
+                f"{environ}.TF_NUM_INTEROP_THREADS": 1,
+            }
+        ),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
         ) as cluster,
@@ -287,6 +355,35 @@ def test_every_backend_finds_the_same_scores(search, client, X):
         np.testing.assert_array_equal(scores, expected, err_msg=backend)
 
 
+def test_a_fit_makes_no_tasks_of_its_own(client, X):
+    def transitions(dask_scheduler):
+        return dask_scheduler.transition_counter
+
+    before = client.run_on_scheduler(transitions)
+    with parallel_config("dask"):
+        # Enough rows for the latent space to be whitened, by nearest neighbours.
+        AutoencoderTransformer(1, epochs=1, random_state=0).fit(X)
+    assert client.run_on_scheduler(transitions) == before
+
+
+def test_dask_names_a_transformer_without_tensorflow(X):
+    code = """
+    import sys
+    from dask.base import tokenize
+    from sklearn.datasets import load_digits
+    from skae import AutoencoderTransformer
+    ae = AutoencoderTransformer(4, epochs=1, random_state=0)
+    names = [tokenize(ae), tokenize(ae.fit(load_digits().data)), tokenize(ae.transform)]
+    print(*names, "tensorflow" in sys.modules)
+    """
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)]
+    first, second = (subprocess.check_output(command, text=True) for _ in range(2))
+    assert first == second
+    *names, imported = first.split()
+    assert len({*names}) == 3
+    assert imported == "False"
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 def test_workers_trace_once_and_keep_to_their_threads(client, X):
     # The loss takes it to TensorFlow.
@@ -300,6 +397,9 @@ def test_workers_trace_once_and_keep_to_their_threads(client, X):
     assert counts <= {(1, 1), (0, 0)}
     assert (1, 1) in counts
     assert set(client.run(blas_threads).values()) == {1}
+    if sys.platform == "linux":
+        threads = client.run(tensorflow_threads).values()
+        assert max(threads) == 1
 
 
 def fit(ae, X):

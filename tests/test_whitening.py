@@ -1,10 +1,12 @@
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.metrics import adjusted_rand_score
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderTransformer, DenseNetwork
 from skae._whitening import local_whitening
 
 X = load_digits().data / 16
@@ -59,3 +61,18 @@ def test_latents_that_never_vary_are_no_trouble():
     assert_array_equal(local_whitening(Z), np.eye(3))
     Z[:, 0] = np.random.RandomState(0).normal(size=300)
     assert np.isfinite(local_whitening(Z)).all()
+
+
+@pytest.mark.filterwarnings("ignore:The reconstructions are no better than the mean")
+@pytest.mark.parametrize("n_others", [0, 3, 8, 20])
+def test_data_of_almost_nothing_but_zeros_are_no_trouble(n_others):
+    zeros = np.zeros((4000, 20), np.float32)
+    random_state = np.random.RandomState(0)
+    rows = random_state.permutation(4000)[:n_others]
+    zeros[rows] = random_state.uniform(size=(n_others, 20))
+    ae = AutoencoderTransformer(
+        4, network=DenseNetwork((8,)), epochs=2, random_state=0
+    ).fit(zeros)
+    assert max(abs(weight).max() for weight in ae.weights_) < 100
+    plain = clone(ae).set_params(whiten=False).fit(zeros)
+    assert_allclose(ae.score(zeros), plain.score(zeros), rtol=1e-5)
