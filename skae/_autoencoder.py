@@ -184,7 +184,7 @@ class AutoencoderTransformer(
         Whether `fit` draws the latent vectors, in the last two fifths of the epochs,
         to a spectral embedding of the graph of their nearest neighbours [3]_, while
         the decoder goes on training. Clusters are set apart, and K-means finds them in
-        most of its runs; the reconstruction error is some 5 to 10 percent higher. Done
+        most of its runs; the reconstruction error is some 5 to 15 percent higher. Done
         by `fit` on data in memory, without early stopping and without a strategy of
         `tf.distribute`, for at least 5 epochs and 4 to 20 latent dimensions, and under
         the conditions of `whiten`.

@@ -30,7 +30,7 @@ BEGIN, MIN_EPOCHS = 0.6, 5
 N_REFERENCES = 10_000
 _N_NEIGHBORS = 10
 # How far samples are drawn: what is left of their places tells them from one another.
-_SHARE = 0.6
+_SHARE = 0.8
 # What a distance of one standard deviation costs, in losses of reconstruction.
 _STRENGTH = 5.0
 _BLOCK_ROWS = 4096

@@ -9,8 +9,8 @@ import sys
 import textwrap
 import time
 import warnings
-from unittest.mock import patch
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
