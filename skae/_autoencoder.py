@@ -42,6 +42,7 @@ from skae._spectral import (
     MAX_DIMENSION,
     MIN_DIMENSION,
     MIN_EPOCHS,
+    MIN_STEPS,
     SpectralPull,
 )
 from skae._streaming import Resident, Streamed, over_batches, over_blocks
@@ -186,8 +187,8 @@ class AutoencoderTransformer(
         the decoder goes on training. Clusters are set apart, and K-means finds them in
         most of its runs; the reconstruction error is some 5 to 15 percent higher. Done
         by `fit` on data in memory, without early stopping and without a strategy of
-        `tf.distribute`, for at least 5 epochs and 4 to 20 latent dimensions, and under
-        the conditions of `whiten`.
+        `tf.distribute`, for at least 5 epochs, 500 steps and 4 to 20 latent dimensions,
+        and under the conditions of `whiten`.
 
     warm_start : bool, default=False
         Whether `fit` starts from the weights of the last fit instead of new ones.
@@ -857,8 +858,8 @@ class AutoencoderTransformer(
 
         arranged = not partial and self._can_arrange(spec, data)
         # A checkpoint does not hold what latents are drawn to.
-        drawn = arranged and self._can_draw(spec, data, program, epochs)
-        drawn = drawn and checkpoint is None
+        drawn = arranged and checkpoint is None
+        drawn = drawn and self._can_draw(spec, data, program, epochs, n_steps)
 
         def whitened(weights):
             return self._whiten(weights, program, data, random_state)
@@ -933,7 +934,7 @@ class AutoencoderTransformer(
             and data.n_train >= MIN_SAMPLES_PER_DIMENSION * spec.latent_dim
         )
 
-    def _can_draw(self, spec, data, program, epochs):
+    def _can_draw(self, spec, data, program, epochs, n_steps):
         return (
             self.spectral
             and not self.early_stopping
@@ -941,6 +942,7 @@ class AutoencoderTransformer(
             and program.draws
             and MIN_DIMENSION <= spec.latent_dim <= MAX_DIMENSION
             and epochs >= MIN_EPOCHS
+            and epochs * n_steps >= MIN_STEPS
         )
 
     def _whiten(self, weights, program, data, random_state):

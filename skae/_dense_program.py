@@ -158,7 +158,8 @@ class DenseTrainer:
 
     def draw_to(self, targets: np.ndarray, strength: float) -> None:
         """Add to the loss the mean square distance of each latent to its target."""
-        self._targets, self._strength = targets, strength
+        self._targets = targets.astype(self.program.dtype, copy=False)
+        self._strength = strength
 
     def finish(self) -> None:
         pass

@@ -24,8 +24,8 @@ from skae._whitening import nearest
 
 # On fewer axes the embedding is a ring or a sphere; on more, neighbours are slow.
 MIN_DIMENSION, MAX_DIMENSION = 4, 20
-# The share of the epochs after which samples are drawn, and how many it takes.
-BEGIN, MIN_EPOCHS = 0.6, 5
+# The share of the epochs after which samples are drawn, and how long a run it takes.
+BEGIN, MIN_EPOCHS, MIN_STEPS = 0.6, 5, 500
 # The samples that stand for all in the graph.
 N_REFERENCES = 10_000
 _N_NEIGHBORS = 10

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -306,26 +307,35 @@ def tensorflow_threads():
     return sum(name.startswith("tf_Compute") for name in names)
 
 
-@pytest.fixture(scope="module")
-def client():
-    """Two worker processes of Dask, on loopback, with one thread each."""
+@contextmanager
+def two_workers(**environ):
+    """Two worker processes of Dask, on loopback, with variables of their own."""
     distributed = pytest.importorskip("distributed")
     dask = pytest.importorskip("dask")
-    environ = "distributed.nanny.pre-spawn-environ"
+    key = "distributed.nanny.pre-spawn-environ"
     with (
         warnings.catch_warnings(action="ignore"),
         patch.dict(os.environ),  # a cluster sets variables, which stay
-        dask.config.set(
-            {
-                f"{environ}.TF_NUM_INTRAOP_THREADS": 1,
-                f"{environ}.TF_NUM_INTEROP_THREADS": 1,
-            }
-        ),
+        dask.config.set({f"{key}.{name}": value for name, value in environ.items()}),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Workers whose TensorFlow computes in one thread each, as the guide advises."""
+    with two_workers(TF_NUM_INTRAOP_THREADS=1, TF_NUM_INTEROP_THREADS=1) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client_with_all_threads():
+    """Workers as they come: convolutions have the bits of the number of threads."""
+    with two_workers() as client:
         yield client
 
 
@@ -415,7 +425,10 @@ FITS = {
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize("case", FITS)
-def test_fits_on_workers_are_those_at_home_to_the_last_bit(case, client, X):
+def test_fits_on_workers_are_those_at_home_to_the_last_bit(
+    case, client_with_all_threads, X
+):
+    client = client_with_all_threads
     ae = AutoencoderTransformer(3, epochs=2, **FITS[case])
     seeds = range(4)
     sent = [client.submit(fit, clone(ae).set_params(random_state=i), X) for i in seeds]

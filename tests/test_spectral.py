@@ -56,7 +56,13 @@ def test_clusters_stand_out_and_reconstructions_stay_good():
 @pytest.mark.parametrize("whiten", [True, False])
 @pytest.mark.parametrize("network", [DenseNetwork((32,)), ConvNetwork((4,))])
 def test_both_networks_are_drawn(network, whiten):
-    params = {"network": network, "whiten": whiten, "epochs": 5, "latent_dim": 4}
+    params = {
+        "network": network,
+        "whiten": whiten,
+        "epochs": 5,
+        "batch_size": 15,
+        "latent_dim": 4,
+    }
     images = X.reshape(-1, 8, 8)
     gathered, plain = (
         AutoencoderTransformer(spectral=value, random_state=0, **params).fit(images)
@@ -76,18 +82,24 @@ def test_both_networks_are_drawn(network, whiten):
         {"latent_activation": "elu"},
         {"early_stopping": True},
         {"epochs": 4},
+        {"batch_size": 19},
     ],
     ids=str,
 )
 def test_where_it_does_not_apply_it_changes_nothing(parameters):
-    parameters = {"epochs": 5, "network": DenseNetwork((16,)), **parameters}
+    parameters = {
+        "epochs": 5,
+        "batch_size": 15,
+        "network": DenseNetwork((16,)),
+        **parameters,
+    }
     gathered, plain = fitted(**parameters), fitted(spectral=False, **parameters)
     assert_array_equal(gathered.transform(X), plain.transform(X))
 
 
 def test_streamed_data_are_not_drawn(monkeypatch):
     monkeypatch.setattr(_program, "MAX_RESIDENT_BYTES", 100_000)
-    parameters = {"epochs": 5, "network": DenseNetwork((16,))}
+    parameters = {"epochs": 5, "batch_size": 15, "network": DenseNetwork((16,))}
     gathered, plain = fitted(**parameters), fitted(spectral=False, **parameters)
     assert_array_equal(gathered.transform(X), plain.transform(X))
 
@@ -110,13 +122,23 @@ def test_where_the_embedding_is_not_found_training_goes_on_as_before(monkeypatch
     monkeypatch.setattr(_spectral, "_MAX_ITERATIONS", 1)
     with pytest.raises(ArpackNoConvergence):
         spectral_embedding(np.random.default_rng(0).normal(size=(1000, 8)))
-    parameters = {"epochs": 5, "network": DenseNetwork((16,)), "whiten": False}
+    parameters = {
+        "epochs": 5,
+        "batch_size": 15,
+        "network": DenseNetwork((16,)),
+        "whiten": False,
+    }
     gathered, plain = fitted(**parameters), fitted(spectral=False, **parameters)
     assert_array_equal(gathered.transform(X), plain.transform(X))
 
 
 def test_an_estimator_drawn_once_is_drawn_again_by_a_warm_start():
-    parameters = {"epochs": 5, "network": DenseNetwork((16,)), "warm_start": True}
+    parameters = {
+        "epochs": 5,
+        "batch_size": 15,
+        "network": DenseNetwork((16,)),
+        "warm_start": True,
+    }
     ae = fitted(**parameters)
     before = ae.transform(X)
     loss = ae.fit(X).history_["loss"]
