@@ -88,7 +88,7 @@ _SEEN = ("n_features_in_", "feature_names_in_", "sample_shape_")
 # What is built again when asked for, and no pickle holds.
 _REBUILT = ("callbacks_", "_models", "_engine")
 # What `epochs="auto"` aims at: see the docstring.
-_AUTO_STEPS, _AUTO_MIN_EPOCHS = 9000, 5
+_AUTO_STEPS, _AUTO_MIN_EPOCHS = 7500, 5
 _AUTO_MAX_EPOCHS, _AUTO_FEW_STEPS = 200, 1000
 
 
@@ -150,7 +150,7 @@ class AutoencoderTransformer(
         The learning rate of "constant", and the highest of "cosine".
 
     epochs : int or "auto", default="auto"
-        How often `fit` goes through the data. "auto" takes as many epochs as 9000
+        How often `fit` goes through the data. "auto" takes as many epochs as 7500
         steps need, but no fewer than 5, and no more than 200 or, on very small data,
         as 1000 steps need.
 
