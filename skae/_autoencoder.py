@@ -856,7 +856,7 @@ class AutoencoderTransformer(
         n_steps = math.ceil(data.n_train / batch_size)
         epochs = 1 if partial else self._n_epochs(n_steps)
 
-        arranged = not partial and self._can_arrange(spec, data)
+        arranged, pull = not partial and self._can_arrange(spec, data), None
         # A checkpoint does not hold what latents are drawn to.
         drawn = arranged and checkpoint is None
         drawn = drawn and self._can_draw(spec, data, program, epochs, n_steps)
@@ -876,16 +876,12 @@ class AutoencoderTransformer(
             if not partial:
                 watchers = self._watchers(trainer, spec, X, data, epochs, n_steps)
                 if drawn:
-                    watchers.append(
-                        SpectralPull(
-                            trainer,
-                            program,
-                            data,
-                            math.ceil(BEGIN * epochs),
-                            random_state,
-                            whitened if self.whiten else None,
-                        )
+                    begin = math.ceil(BEGIN * epochs)
+                    scale = whitened if self.whiten else None
+                    pull = SpectralPull(
+                        trainer, program, data, begin, random_state, scale
                     )
+                    watchers.append(pull)
             if checkpoint is not None:
                 checkpoint.bind(position, trainer, watchers, attributes)
                 if found is not None:
@@ -911,7 +907,7 @@ class AutoencoderTransformer(
             fitted = attributes()
             for watcher in watchers:
                 fitted.update(watcher.attributes())
-            if self.whiten and arranged and not drawn:
+            if self.whiten and arranged and not (pull and pull.begun):
                 fitted["weights_"] = whitened(fitted["weights_"])
                 # The optimizer's averages belong to the weights before.
                 fitted["_optimizer_state"] = None

@@ -117,6 +117,7 @@ class SpectralPull(Watcher):
         self._random_state = random_state
         self._prepare = prepare
         self._loss = 0.0
+        self.begun = False
 
     def epoch_begin(self, epoch: int, rates: np.ndarray) -> np.ndarray:
         if epoch == self._first_epoch:
@@ -128,6 +129,7 @@ class SpectralPull(Watcher):
         return False
 
     def _begin(self) -> None:
+        self.begun = True
         trainer = self._trainer
         weights = trainer.weights()
         if self._prepare is not None:

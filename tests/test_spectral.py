@@ -145,3 +145,21 @@ def test_an_estimator_drawn_once_is_drawn_again_by_a_warm_start():
     assert len(loss) == 10
     assert loss[-1] < loss[4]
     assert abs(ae.transform(X) - before).max() > 0
+
+
+def test_a_run_that_a_callback_ends_early_is_whitened_all_the_same():
+    import keras
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 1
+
+    parameters = {
+        "epochs": 5,
+        "batch_size": 15,
+        "network": DenseNetwork((16,)),
+        "callbacks": Stop(),
+    }
+    gathered, plain = fitted(**parameters), fitted(spectral=False, **parameters)
+    assert gathered.n_iter_ == 2
+    assert_array_equal(gathered.transform(X), plain.transform(X))
