@@ -31,6 +31,7 @@ from skae._engines import (
     training_program,
 )
 from skae._export import export
+from skae._inference import one_blas_thread
 from skae._models import Spec, build_models, join_models, resolve
 from skae._networks import ConvNetwork, DenseNetwork
 from skae._persistence import save
@@ -947,7 +948,9 @@ class AutoencoderTransformer(
         def encode(X):
             return program.encode(weights, X)
 
-        mapping = local_whitening(data.map_some(encode, MAX_SAMPLES, random_state))
+        Z = data.map_some(encode, MAX_SAMPLES, random_state)
+        with one_blas_thread():
+            mapping = local_whitening(Z)
         return fold(weights, program.n_encoder_weights, mapping)
 
     def _store(self, fitted, goes_on, partial):
