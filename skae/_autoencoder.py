@@ -56,6 +56,7 @@ from skae._training import (
     SklearnCallbacks,
     Watcher,
     check_weights_learned,
+    in_own_context,
     run_epochs,
 )
 from skae._validation import (
@@ -833,6 +834,7 @@ class AutoencoderTransformer(
 
     # -------------------------------------------------------------- training
 
+    @in_own_context
     @outside_strategy
     def _fit(self, data, X, goes_on, partial=False, checkpoint=None):
         random_state = check_random_state(self.random_state)

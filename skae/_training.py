@@ -8,7 +8,9 @@ the learning rates of the epoch's steps, `part_end(n_rows, sums)`, and
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
+import contextvars
 import copy
+import functools
 import math
 import zlib
 from collections.abc import Callable, Sequence
@@ -23,6 +25,20 @@ _DIVERGED = (
     "learning rate. Scale the data first, for example with MinMaxScaler or "
     "StandardScaler, or lower `learning_rate`."
 )
+
+
+def in_own_context(function: Callable) -> Callable:
+    """Run a function in a copy of the context, which ends with it.
+
+    Ctrl-C between the two halves of `np.errstate` would leave it changed for all that
+    comes after.
+    """
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return contextvars.copy_context().run(function, *args, **kwargs)
+
+    return run
 
 
 @dataclass

@@ -67,7 +67,7 @@ def test_auto_epochs_take_more_rounds_for_less_data():
     many = small(epochs="auto", batch_size=1).fit(X)  # 300 steps an epoch
     assert tiny.n_iter_ == 1000
     assert few.n_iter_ == 200
-    assert many.n_iter_ == 30
+    assert many.n_iter_ == 25
 
 
 # ------------------------------------------------------------- shapes and names

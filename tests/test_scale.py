@@ -9,7 +9,7 @@ import sys
 import textwrap
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -313,15 +313,22 @@ def two_workers(**environ):
     distributed = pytest.importorskip("distributed")
     dask = pytest.importorskip("dask")
     key = "distributed.nanny.pre-spawn-environ"
-    with (
-        warnings.catch_warnings(action="ignore"),
-        patch.dict(os.environ),  # a cluster sets variables, which stay
-        dask.config.set({f"{key}.{name}": value for name, value in environ.items()}),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    with warnings.catch_warnings(action="ignore"), ExitStack() as stack:
+        # A cluster sets the variables here, too, where the next would inherit them.
+        with (
+            patch.dict(os.environ),
+            dask.config.set(
+                {f"{key}.{name}": value for name, value in environ.items()}
+            ),
+        ):
+            cluster = distributed.LocalCluster(
+                n_workers=2,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address=None,
+            )
+            client = stack.enter_context(cluster).get_client()
+            stack.enter_context(client).wait_for_workers(2)
         yield client
 
 
