@@ -128,4 +128,9 @@ def one_blas_thread() -> Iterator[int]:
     try:
         yield limit.enter(user)
     finally:
-        limit.leave(user)
+        try:
+            limit.leave(user)
+        except KeyboardInterrupt:
+            # It struck between two libraries: the rest get back what they had, too.
+            limit.leave(user)
+            raise

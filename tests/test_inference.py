@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork, _inference
 from skae._activations import ACTIVATIONS
 from skae._inference import Layer, forward, one_blas_thread
 
@@ -173,3 +173,23 @@ def test_transform_from_many_threads_is_transform(network):
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(work, range(8))) == [ae.score(part) for part in parts]
     assert blas_threads() == n_before
+
+
+def test_ctrl_c_while_threads_are_given_back_leaves_none_behind(monkeypatch):
+    class Library:
+        def __init__(self, strikes):
+            self.num_threads, self.strikes = 3, strikes
+
+        def set_num_threads(self, n_threads):
+            self.num_threads = n_threads
+            if n_threads == 3 and self.strikes:
+                self.strikes -= 1
+                raise KeyboardInterrupt
+
+    limit = _inference._BlasLimit()
+    libraries = limit._pools = [Library(1), Library(0)]
+    monkeypatch.setattr(_inference, "_blas_limit", limit)
+    with pytest.raises(KeyboardInterrupt), one_blas_thread() as n_threads:
+        assert n_threads == 3
+        assert [library.num_threads for library in libraries] == [1, 1]
+    assert [library.num_threads for library in libraries] == [3, 3]
