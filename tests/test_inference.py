@@ -189,7 +189,12 @@ def test_ctrl_c_while_threads_are_given_back_leaves_none_behind(monkeypatch):
     limit = _inference._BlasLimit()
     libraries = limit._pools = [Library(1), Library(0)]
     monkeypatch.setattr(_inference, "_blas_limit", limit)
-    with pytest.raises(KeyboardInterrupt), one_blas_thread() as n_threads:
-        assert n_threads == 3
-        assert [library.num_threads for library in libraries] == [1, 1]
+
+    def compute():
+        with one_blas_thread() as n_threads:
+            assert n_threads == 3
+            assert [library.num_threads for library in libraries] == [1, 1]
+
+    with pytest.raises(KeyboardInterrupt):
+        compute()
     assert [library.num_threads for library in libraries] == [3, 3]
