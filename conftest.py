@@ -23,7 +23,7 @@ def _close_figures():
         sys.modules["matplotlib.pyplot"].close("all")
 
 
-# Set by pytest, and by TensorFlow, h5py and scikit-learn when they are imported.
+# Set by pytest, and by TensorFlow, h5py, polars and scikit-learn when imported.
 _NOT_OURS = {
     "ENABLE_RUNTIME_UPTIME_TELEMETRY",
     "HDF5_PLUGIN_PATH",
@@ -33,6 +33,7 @@ _NOT_OURS = {
     "TF2_BEHAVIOR",
     "TPU_ML_PLATFORM",
     "TPU_ML_PLATFORM_VERSION",
+    "_RJEM_MALLOC_CONF",
 }
 # What TensorFlow starts with, whatever a user has configured: a test that is the first
 # to import it has nothing else to be compared with.
