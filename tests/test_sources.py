@@ -1,21 +1,22 @@
 """Every kind of source trains as the array of its rows, and names what is wrong."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
+from small import small as any_small
 
-from skae import AutoencoderTransformer, DenseNetwork, _program, _sources, _streaming
+from skae import _program, _sources, _streaming
 
 N = 600
 X = (load_digits().data[:N] / 16).astype(np.float32)
 NAMES = [f"pixel{i}" for i in range(64)]
 
 
-def small(**params):
-    params = {"network": DenseNetwork((16,)), "epochs": 3, "random_state": 0} | params
-    return AutoencoderTransformer(4, **params)
+small = partial(any_small, latent_dim=4)
 
 
 @pytest.fixture
