@@ -806,6 +806,7 @@ class AutoencoderTransformer(
         source = ArraySource(X, None if sample_weight is None else data.weight)
         return self._survey(Streamed(source, self, reset=not goes_on, seen=seen))
 
+    @outside_strategy
     def _survey(self, data):
         with RowsBar("reading") if self.verbose else nullcontext() as bar:
             return data.survey(_program.MAX_RESIDENT_BYTES, bar)

@@ -4,6 +4,8 @@ A strategy whose scope the user has entered is left for the time of a fit, so th
 only the variables of the trainer belong to it. Every worker goes through the same
 batches; each replica computes on its share of the rows of a batch, and one
 all-reduce a step adds up the gradients, so that the weights stay equal everywhere.
+Of data in memory all workers hold all rows, and a share is cut from each batch; of
+data that are streamed a worker reads its own, and they are its share.
 """
 
 # Authors: The skae developers
@@ -132,6 +134,40 @@ def is_first_worker() -> bool:
     return strategy is None or _local_replicas(strategy)[0] == 0
 
 
+def place() -> tuple[int, int]:
+    """Give the number of this worker, and how many there are."""
+    strategy = current_strategy()
+    if strategy is None or not _has_workers(strategy):
+        return 0, 1
+    local = _local_replicas(strategy)
+    return local[0] // len(local), strategy.num_replicas_in_sync // len(local)
+
+
+def gather(values: Sequence[float]) -> np.ndarray:
+    """Give the values of all workers, a row each; wait for all of them."""
+    strategy = current_strategy()
+    if strategy is None or not _has_workers(strategy):
+        return np.array([values])
+    with _in_words(strategy):
+        return _exchange(strategy, values)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Let no worker go on if what each does by itself failed on one of them."""
+    try:
+        yield
+    except Exception:
+        gather([1])
+        raise
+    failed = np.flatnonzero(gather([0]))
+    if len(failed):
+        raise RuntimeError(
+            f"Worker {failed[0]} of the strategy failed while it read its share of the "
+            "data, and training needs all of them. The error that it raised says why."
+        )
+
+
 def _compare(strategy: Any, facts: dict[str, Any], value: float = 0) -> np.ndarray:
     """Compare facts; give the values of all workers."""
     with _in_words(strategy):
@@ -146,19 +182,20 @@ def _compare(strategy: Any, facts: dict[str, Any], value: float = 0) -> np.ndarr
     return table[:, 0]
 
 
-def share(n_rows: int, batch_size: int, replica: int, n_replicas: int) -> tuple:
-    """Give a replica's share of each batch of a sequence of rows.
+def share(sizes: np.ndarray, replica: int, n_replicas: int) -> tuple:
+    """Give a replica's share of batches of these sizes, which follow each other.
 
-    Returns the positions in the sequence, which of them count, and where among them
-    each batch begins. Layers may not like a batch of nothing: a replica for which no
-    row is left takes one that does not count.
+    Returns the positions of its rows, which of them count, and where among them each
+    batch begins. Layers may not like a batch of nothing: a replica for which no row is
+    left takes one that does not count.
     """
-    starts = np.arange(0, n_rows, batch_size)
-    sizes = np.minimum(batch_size, n_rows - starts)
+    starts = np.cumsum(sizes) - sizes
     first = starts + sizes * replica // n_replicas
     counts = starts + sizes * (replica + 1) // n_replicas - first
     counted = counts > 0
-    first, counts = np.where(counted, first, starts), np.maximum(counts, 1)
+    # Behind the last row there is none.
+    first = np.where(counted, first, np.minimum(starts, max(0, sizes.sum() - 1)))
+    counts = np.maximum(counts, 1)
     ends = np.cumsum(counts)
     begins = ends - counts
     positions = np.arange(ends[-1]) + np.repeat(first - begins, counts)
@@ -200,9 +237,13 @@ class DistributedTrainer(Trainer):
         self._replicas = _local_replicas(strategy)
         self._measured = 0.0
 
-    def put(self, X: np.ndarray, sample_weight: np.ndarray) -> tuple:
-        """Leave the data where they are: each step takes the rows of its share."""
-        return X, sample_weight
+    def put(self, X: np.ndarray, sample_weight: np.ndarray, own: bool = False) -> tuple:
+        """Leave the data where they are: each step takes the rows of its share.
+
+        `own` says that they are this worker's share; in an order of rows, -1 then
+        stands for those of others.
+        """
+        return X, sample_weight, own
 
     def train(
         self,
@@ -260,12 +301,17 @@ class DistributedTrainer(Trainer):
         """Call a function of each local replica's rows, weights and batches."""
         import tensorflow as tf
 
-        X, sample_weight = data
+        X, sample_weight, own = data
+        starts = np.arange(0, len(rows), batch_size)
+        sizes = np.minimum(batch_size, len(rows) - starts)
+        first, n_replicas = 0, self._n_replicas
+        if own:
+            sizes = np.add.reduceat(rows >= 0, starts, dtype=np.int64)
+            rows = rows[rows >= 0] if sizes.any() else np.zeros(1, np.int64)
+            first, n_replicas = self._replicas[0], len(self._replicas)
         arguments = []
         for replica in self._replicas:
-            positions, counted, begins = share(
-                len(rows), batch_size, replica, self._n_replicas
-            )
+            positions, counted, begins = share(sizes, replica - first, n_replicas)
             mine = rows[positions]
             w = np.where(counted, sample_weight[mine], 0).astype(self._spec.dtype)
             arguments += [X[mine], w, begins.astype(np.int32)]

@@ -1,9 +1,9 @@
 """Where rows come from: arrays on disk, data sets, directories of files.
 
-Every source is brought to one small interface. `ordered` goes through it as it lies,
-`shuffled` in an order drawn anew as far as the source can be entered anywhere; both
-give pairs of a label, which names the place in errors, and a batch. Packages are
-imported only by the sources that need them.
+Every source is brought to one small interface. `ordered` goes through it as it lies.
+A source that can be entered anywhere has runs, stretches of rows that lie together, and
+`some` goes through those it is told. Both give pairs of a label, which names the place
+in errors, and a batch. Packages are imported only by the sources that need them.
 """
 
 # Authors: The skae developers
@@ -55,8 +55,9 @@ Labelled = Iterator[tuple[str, Batch]]
 class Source:
     """A source that can only be read from its beginning to its end."""
 
-    # None until it is known.
-    n_rows: int | None = None
+    # The number of its runs, if it has any, and whether `sizes` gives their rows.
+    n_runs = 0
+    knows_sizes = False
     # What the shuffle buffer should hold.
     shuffle_bytes = LONG_SHUFFLE_BYTES
 
@@ -79,46 +80,58 @@ class Source:
 
     def shuffled(self, generator: np.random.RandomState) -> Labelled:
         """Give labels and batches in an order to train in."""
-        del generator  # there is but one order
-        return self.ordered()
+        if not self.n_runs:  # there is but one order
+            return self.ordered()
+        return self.some(generator.permutation(self.n_runs))
+
+    def some(self, runs: np.ndarray) -> Labelled:
+        """Give labels and batches of some runs, in their order."""
+        raise NotImplementedError
+
+    def sizes(self, runs: np.ndarray) -> np.ndarray:
+        """Give the numbers of rows of some runs, without reading them."""
+        raise NotImplementedError
 
 
 _END = object()
 
 
-class UnitSource(Source):
-    """A source whose parts can be read in any order: files, slices, batches."""
+class RunSource(Source):
+    """A source whose runs are files, slices or batches."""
 
     def __init__(
         self,
-        n_units: int,
+        n_runs: int,
         read: Callable[[int], Iterator[Batch]],
         label: Callable[[int], str] = "batch {}".format,
         shuffle_bytes: int | None = None,
+        sizes: Sequence[int] | None = None,
     ):
-        self._n_units = n_units
+        self.n_runs = n_runs
         self._read = read
         self._label = label
+        self.knows_sizes = bool(sizes)
+        self._sizes = np.array(sizes or ())
         if shuffle_bytes is not None:
             self.shuffle_bytes = shuffle_bytes
 
     def ordered(self) -> Labelled:
-        return self._in_order(range(self._n_units))
+        return self.some(np.arange(self.n_runs))
 
-    def shuffled(self, generator: np.random.RandomState) -> Labelled:
-        return self._in_order(generator.permutation(self._n_units))
-
-    def _in_order(self, units: Any) -> Labelled:
-        for unit in map(int, units):
-            label = self._label(unit)
+    def some(self, runs: np.ndarray) -> Labelled:
+        for run in map(int, runs):
+            label = self._label(run)
             with reading(label):
-                batches = iter(self._read(unit))
+                batches = iter(self._read(run))
             while True:
                 with reading(label):
                     batch = next(batches, None)
                 if batch is None:
                     break
                 yield label, batch
+
+    def sizes(self, runs: np.ndarray) -> np.ndarray:
+        return self._sizes[runs]
 
 
 class ArraySource(Source):
@@ -133,7 +146,7 @@ class ArraySource(Source):
         self._array = array
         self._weight = weight
         self._mapping = _shared_mapping(array)
-        self.n_rows = int(array.shape[0])
+        self._n_rows = int(array.shape[0])
         row_bytes = max(1, math.prod(array.shape[1:]) * np.dtype(array.dtype).itemsize)
         largest = max(row_bytes, (width or 0) * np.dtype(array.dtype).itemsize)
         block_rows = 2 ** int(math.log2(max(1, BLOCK_BYTES // largest)))
@@ -149,10 +162,12 @@ class ArraySource(Source):
             if self._run_rows * row_bytes * _MIN_RUNS > SHUFFLE_BYTES:
                 self.shuffle_bytes = LONG_SHUFFLE_BYTES
             self._joined_rows = max(self._joined_rows, self._run_rows)
+        self.n_runs = -(-self._n_rows // self._run_rows)
+        self.knows_sizes = self.n_runs > 0
 
     def ordered(self) -> Labelled:
-        for start in range(0, self.n_rows or 0, self._block_rows):
-            stop = min(start + self._block_rows, self.n_rows or 0)
+        for start in range(0, self._n_rows, self._block_rows):
+            stop = min(start + self._block_rows, self._n_rows)
             label = f"rows {start} to {stop - 1}"
             with reading(label):
                 batch = self._slice(start, stop)
@@ -160,25 +175,26 @@ class ArraySource(Source):
             del batch
             self._release()
 
-    def shuffled(self, generator: np.random.RandomState) -> Labelled:
-        n_runs = -(-(self.n_rows or 0) // self._run_rows)
-        starts = generator.permutation(n_runs) * self._run_rows
+    def some(self, runs: np.ndarray) -> Labelled:
         at_once = max(1, self._joined_rows // self._run_rows)
         unreleased = 0
-        for i in range(0, n_runs, at_once):
-            some = starts[i : i + at_once]
+        for i in range(0, len(runs), at_once):
+            some = runs[i : i + at_once] * self._run_rows
             with reading(f"{len(some)} runs of rows, the first at row {some[0]}"):
-                runs = [self._slice(s, s + self._run_rows) for s in map(int, some)]
-                X = np.concatenate([run.X for run in runs])
+                parts = [self._slice(s, s + self._run_rows) for s in map(int, some)]
+                X = np.concatenate([part.X for part in parts])
                 weight = None
                 if self._weight is not None:
-                    weight = np.concatenate([run.weight for run in runs])
-            del runs
+                    weight = np.concatenate([part.weight for part in parts])
+            del parts
             unreleased += X.nbytes
             if unreleased >= _JOINED_BYTES:
                 self._release()
                 unreleased = 0
             yield f"the runs of rows from row {some[0]} on", Batch(X, weight)
+
+    def sizes(self, runs: np.ndarray) -> np.ndarray:
+        return np.minimum(self._run_rows, self._n_rows - runs * self._run_rows)
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         """Give some rows; ascending order reads fastest."""
@@ -310,7 +326,7 @@ def open_source(source: Any, once: bool = False) -> Source:
             "__iter__ is a generator function."
         )
     if _is_a(source, "keras", "utils.PyDataset"):
-        return UnitSource(len(source), lambda i: iter([take_apart(source[i])]))
+        return RunSource(len(source), lambda i: iter([take_apart(source[i])]))
     shape = getattr(source, "shape", None)
     if isinstance(shape, tuple) and hasattr(source, "dtype"):
         if len(shape) < 2:
@@ -320,7 +336,7 @@ def open_source(source: Any, once: bool = False) -> Source:
             )
         return ArraySource(source)
     if isinstance(source, Sequence):
-        return UnitSource(len(source), lambda i: iter([take_apart(source[i])]))
+        return RunSource(len(source), lambda i: iter([take_apart(source[i])]))
     if hasattr(source, "__iter__") and not isinstance(source, (bytes, Mapping)):
         return Source(source)
     raise TypeError(
@@ -352,15 +368,17 @@ def _open_slices(dataset: Any) -> Source:
     """Open a data set of Hugging Face, which lies in Arrow files on disk."""
     dataset = dataset.with_format("numpy")
 
-    def read(unit: int) -> Iterator[Batch]:
-        start = unit * _SLICE_ROWS
-        yield take_apart(dataset[start : start + _SLICE_ROWS])
+    starts = range(0, len(dataset), _SLICE_ROWS)
+    stops = [min(start + _SLICE_ROWS, len(dataset)) for start in starts]
 
-    def label(unit: int) -> str:
-        start = unit * _SLICE_ROWS
-        return f"rows {start} to {min(start + _SLICE_ROWS, len(dataset)) - 1}"
+    def read(run: int) -> Iterator[Batch]:
+        yield take_apart(dataset[starts[run] : stops[run]])
 
-    return UnitSource(-(-len(dataset) // _SLICE_ROWS), read, label, SHUFFLE_BYTES)
+    def label(run: int) -> str:
+        return f"rows {starts[run]} to {stops[run] - 1}"
+
+    sizes = [stop - start for start, stop in zip(starts, stops, strict=True)]
+    return RunSource(len(starts), read, label, SHUFFLE_BYTES, sizes)
 
 
 def _open_path(path: Path) -> Source:
@@ -391,23 +409,25 @@ def _required(package: str, distribution: str, what: str) -> Any:
 def _open_parquet(path: Path, files: list[Path]) -> Source:
     """Open parquet files; their row groups can be read in any order."""
     pq = _required("pyarrow.parquet", "pyarrow", "Parquet files")
-    units = []
+    runs, sizes = [], []
     for file in files:
         with reading(f"file {file}"), pq.ParquetFile(file) as opened:
-            units += [(file, group) for group in range(opened.num_row_groups)]
+            for group in range(opened.num_row_groups):
+                runs.append((file, group))
+                sizes.append(opened.metadata.row_group(group).num_rows)
 
-    def read(unit: int) -> Iterator[Batch]:
-        file, group = units[unit]
+    def read(run: int) -> Iterator[Batch]:
+        file, group = runs[run]
         with pq.ParquetFile(file) as opened:
             for rows in opened.iter_batches(8192, row_groups=[group]):
                 columns = {n: _to_numpy(rows[n]) for n in rows.schema.names}
                 yield take_apart(columns)
 
-    def label(unit: int) -> str:
-        file, group = units[unit]
+    def label(run: int) -> str:
+        file, group = runs[run]
         return f"row group {group} of {file.name}"
 
-    return UnitSource(len(units), read, label)
+    return RunSource(len(runs), read, label, sizes=sizes)
 
 
 def _to_numpy(column: Any) -> np.ndarray:
@@ -422,8 +442,8 @@ def _open_images(path: Path, files: list[Path]) -> Source:
     """Open images, each a file; their pixels become numbers from 0 to 1."""
     Image = _required("PIL.Image", "pillow", "Images")
 
-    def read(unit: int) -> Iterator[Batch]:
-        with Image.open(files[unit]) as image:
+    def read(run: int) -> Iterator[Batch]:
+        with Image.open(files[run]) as image:
             if image.mode in ("1", "P"):
                 image = image.convert("L" if image.mode == "1" else "RGB")
             pixels = np.asarray(image)
@@ -431,7 +451,7 @@ def _open_images(path: Path, files: list[Path]) -> Source:
             pixels = np.divide(pixels, np.iinfo(pixels.dtype).max, dtype=np.float32)
         yield Batch(pixels[np.newaxis])
 
-    def label(unit: int) -> str:
-        return f"image {files[unit].relative_to(path) if path.is_dir() else path}"
+    def label(run: int) -> str:
+        return f"image {files[run].relative_to(path) if path.is_dir() else path}"
 
-    return UnitSource(len(files), read, label, SHUFFLE_BYTES)
+    return RunSource(len(files), read, label, SHUFFLE_BYTES, [1] * len(files))

@@ -3,6 +3,10 @@
 Both kinds say what there is to know before a fit starts, and give for each epoch the
 parts to train on, each a pair of (X, sample_weight) and the order of its rows. Every
 part but the last of an epoch holds a multiple of the batch size.
+
+A stream whose runs are short and of known sizes is mixed in blocks, and each worker of
+a strategy reads its own runs. Any other flows through a shuffle buffer, and each worker
+reads all of it. Neither order depends on the number of workers.
 """
 
 # Authors: The skae developers
@@ -10,11 +14,12 @@ part but the last of an epoch holds a multiple of the batch size.
 
 import copy
 import functools
+import itertools
 import random
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from itertools import zip_longest
 from typing import Any
 
@@ -22,6 +27,8 @@ import numpy as np
 from sklearn.utils._set_output import _wrap_data_with_container
 
 from skae import _program
+from skae._distribution import gather, place, together
+from skae._mixing import in_blocks, through_buffer
 from skae._sources import ArraySource, Batch, Source, large_array, reading
 from skae._training import set_aside
 from skae._validation import check_samples, check_weights
@@ -30,6 +37,10 @@ from skae._validation import check_samples, check_weights
 PART_BYTES = 32 * 2**20
 # The most that is set aside of a stream, since it is evaluated after each epoch.
 MAX_ASIDE_BYTES = 64 * 2**20
+# Two blocks are in memory: the one that trains, and the one that is read.
+MAX_BLOCK_BYTES = 128 * 2**20
+# Runs are short where a block holds so many of the longest.
+_MIN_RUNS_OF_BLOCK = 32
 
 Part = tuple[tuple, np.ndarray]
 
@@ -104,7 +115,8 @@ class Streamed:
     streamed = True
     # What the survey finds.
     dtype: np.dtype
-    n_rows = n_kept = n_train = 0
+    n_rows = n_kept = n_train = n_bytes = 0
+    _weighted = False
     _raw_dtype: np.dtype | None = None
 
     def __init__(
@@ -127,6 +139,7 @@ class Streamed:
         self._reset = reset
         self._low, self._high = np.inf, -np.inf
         self._threshold = 0
+        self._place = 0, 1
         self._aside: tuple[np.ndarray, np.ndarray] | None = None
 
     def survey(self, limit: int, bar: Any) -> "Resident | Streamed":
@@ -134,27 +147,18 @@ class Streamed:
 
         Up to `limit` bytes the data become resident.
         """
-        kept: list[tuple[np.ndarray, np.ndarray]] | None = []
-        n_bytes, weighted = 0, False
-        for label, batch in self._source.ordered():
-            X, weight = self.check(label, batch, survey=True)
-            if not len(X):
-                continue
-            weighted = weighted or batch.weight is not None
-            self.n_rows += len(X)
-            used = X if weight.all() else X[weight > 0]
-            self.n_kept += len(used)
-            if len(used):
-                self._low = min(self._low, used.min())
-                self._high = max(self._high, used.max())
-            n_bytes += X.nbytes
-            if n_bytes > limit:
-                kept = None
-            if kept is not None:
-                kept.append((X.copy(), weight))
-            if bar is not None:
-                bar.update(len(X))
-            del X, used, batch
+        self._place = place()
+        kept = None
+        if self._place[1] == 1 or not self._source.knows_sizes:
+            kept = self._count(self._source.ordered(), bar, limit)
+        else:
+            with together():
+                self._count_own(bar)
+            self._add_up_counts()
+            if self.n_bytes <= limit:
+                # All of it goes into the memory of each worker.
+                self.n_rows = self.n_kept = self.n_bytes = 0
+                kept = self._count(self._source.ordered(), None, limit)
         if not self.n_rows:
             raise ValueError(
                 "The source gave no rows: found array with 0 sample(s) while a minimum "
@@ -166,11 +170,54 @@ class Streamed:
                 "of positive weight."
             )
         self.n_train = self.n_kept
-        self._weighted = weighted
         if kept is None:
             return self
         X = np.concatenate([X for X, _ in kept])
         return Resident(X, np.concatenate([w for _, w in kept]), self.seen)
+
+    def _count(
+        self, labelled: Any, bar: Any, limit: int
+    ) -> list[tuple[np.ndarray, np.ndarray]] | None:
+        """Count and check rows; give them, too, if they are at most `limit` bytes."""
+        kept: list[tuple[np.ndarray, np.ndarray]] | None = []
+        for label, batch in labelled:
+            X, weight = self.check(label, batch, survey=True)
+            if not len(X):
+                continue
+            self._weighted = self._weighted or batch.weight is not None
+            self.n_rows += len(X)
+            used = X if weight.all() else X[weight > 0]
+            self.n_kept += len(used)
+            if len(used):
+                self._low = min(self._low, used.min())
+                self._high = max(self._high, used.max())
+            self.n_bytes += X.nbytes
+            if self.n_bytes > limit:
+                kept = None
+            if kept is not None:
+                kept.append((X.copy(), weight))
+            if bar is not None:
+                bar.update(len(X))
+            del X, used, batch
+        return kept
+
+    def _count_own(self, bar: Any) -> None:
+        """Count this worker's share of the runs, which lies together."""
+        # The first row of all says what the others are held to.
+        label, batch = next(iter(self._source.some(np.array([0]))))
+        self.check(label, batch, survey=True)
+        worker, n_workers = self._place
+        n_runs = self._source.n_runs
+        first, stop = worker * n_runs // n_workers, (worker + 1) * n_runs // n_workers
+        self._count(self._source.some(np.arange(first, stop)), bar, 0)
+
+    def _add_up_counts(self) -> None:
+        """Bring together what all workers counted."""
+        mine = [self.n_rows, self.n_kept, self.n_bytes, self._weighted]
+        table = gather([*mine, self._low, self._high])
+        self.n_rows, self.n_kept, self.n_bytes = map(int, table[:, :3].sum(axis=0))
+        self._weighted = bool(table[:, 3].any())
+        self._low, self._high = table[:, 4].min(), table[:, 5].max()
 
     @property
     def seen(self) -> dict[str, Any]:
@@ -220,23 +267,35 @@ class Streamed:
     def bring(self, trainer: Any, dtype: str, batch_size: int) -> None:
         self._trainer = trainer
         self._weight_dtype = dtype
+        self._batch_size = batch_size
         row_bytes = self.dtype.itemsize * int(np.prod(self._checked.sample_shape_))
         n_batches = max(1, PART_BYTES // (row_bytes * batch_size))
         self._part_rows = n_batches * batch_size
         capacity = max(self._part_rows, self._source.shuffle_bytes // row_bytes)
         self._capacity = min(capacity, self.n_train)
         self._part_rows = min(self._part_rows, self._capacity)
+        block_rows = min(self._source.shuffle_bytes, MAX_BLOCK_BYTES) // row_bytes
+        self._block_rows = max(block_rows, batch_size)
 
     def epoch(
         self, random_state: np.random.RandomState, first: int
     ) -> Generator[Part, None, None]:
         """Give the parts of an epoch from the `first` on."""
         seed = int(random_state.randint(2**31 - 1))
+        shared = self._place[1] > 1 and self._in_blocks()
+        put = functools.partial(self._trainer.put, **({"own": True} if shared else {}))
         parts = self._parts(np.random.RandomState(seed))
         with closing(ahead(parts)) as ready:
-            for i, part in enumerate(ready):
+            for i in itertools.count():
+                # Where each reads its own, one alone may fail.
+                with together() if shared else nullcontext():
+                    part = next(ready, None)
+                if part is None:
+                    return
                 if i >= first:
-                    yield self._trainer.put(*part), np.arange(len(part[0]))
+                    X, weight, order = part
+                    yield put(X, weight), order
+                    del X, weight
                 del part
 
     def validation(self) -> Part | None:
@@ -267,40 +326,49 @@ class Streamed:
                     parts.append(function(X[within]))
         return random_state.permutation(np.concatenate(parts))
 
+    def _in_blocks(self) -> bool:
+        """Tell whether the rows are mixed in blocks of runs."""
+        if not self._source.knows_sizes or self.n_train != self.n_rows:
+            return False
+        sizes = self._source.sizes(np.arange(self._source.n_runs))
+        return sizes.max() * _MIN_RUNS_OF_BLOCK <= self._block_rows
+
     def _parts(
         self, generator: np.random.RandomState
-    ) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
-        """Draw parts at random from a buffer, into whose gaps the source flows."""
-        shape = (self._capacity, *self._checked.sample_shape_)
-        buffer = np.empty(shape, self.dtype)
-        weights = np.empty(self._capacity, self._weight_dtype)
-        gaps, filled, n_rows = np.arange(self._capacity), 0, 0
-        for X, weight in self._rows(self._source.shuffled(generator)):
-            n_rows += len(X)
-            start = 0
-            while start < len(X):
-                slots = gaps[filled : filled + len(X) - start]
-                stop = start + len(slots)
-                buffer[slots] = X[start:stop]
-                weights[slots] = 1 if weight is None else weight[start:stop]
-                filled += len(slots)
-                start = stop
-                if filled == len(gaps):
-                    gaps = generator.permutation(self._capacity)[: self._part_rows]
-                    filled = 0
-                    yield buffer[gaps], weights[gaps]
+    ) -> Generator[tuple[np.ndarray, np.ndarray, np.ndarray], None, None]:
+        """Give the parts of an epoch; see `skae._mixing`."""
+
+        def room(n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+            shape = (n_rows, *self._checked.sample_shape_)
+            return np.zeros(shape, self.dtype), np.zeros(n_rows, self._weight_dtype)
+
+        source = self._source
+        if self._in_blocks():
+            yield from in_blocks(
+                self.n_train,
+                source.n_runs,
+                source.sizes,
+                lambda runs: self._rows(source.some(runs)),
+                room,
+                self._block_rows,
+                self._batch_size,
+                self._place,
+                generator,
+            )
+            return
+        n_rows = yield from through_buffer(
+            self._rows(source.shuffled(generator)),
+            room,
+            self._capacity,
+            self._part_rows,
+            generator,
+        )
         if n_rows != self.n_train:
             raise ValueError(
                 f"The source gave {n_rows} rows to train on in this pass, and "
                 f"{self.n_train} when it was first read. It must give the same rows "
                 "each time."
             )
-        full = np.ones(self._capacity, bool)
-        full[gaps[filled:]] = False
-        left = generator.permutation(np.flatnonzero(full))
-        for i in range(0, len(left), self._part_rows):
-            rows = left[i : i + self._part_rows]
-            yield buffer[rows], weights[rows]
 
     def _rows(self, labelled: Any) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Give the rows to train on, without those of weight zero or set aside."""
@@ -322,7 +390,7 @@ class Streamed:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Check a batch; give its samples and their weights."""
         with reading(label):
-            first = survey and not self.n_rows
+            first = survey and self._raw_dtype is None
             X = batch.X
             if not getattr(X, "shape", (1,))[0]:
                 return np.empty((0,)), np.empty(0)

@@ -142,6 +142,76 @@ def test_any_number_of_workers_trains_as_one():
     assert len(unseeded["history"]["val_loss"]) == 3
 
 
+STREAM = """
+from skae import _program, _sources
+_program.MAX_RESIDENT_BYTES, _sources.SHUFFLE_BYTES = 60_000, 160_000
+
+X = X[:776]
+
+class Counting:  # an array on disk, of which it is counted what is read
+    shape, dtype = X.shape, X.dtype
+
+    def __init__(self):
+        self.read = np.zeros(len(X), int)
+
+    def __getitem__(self, rows):
+        # Some single rows are read once more, to see what the network does with them.
+        if rows.stop - rows.start > 1:
+            self.read[rows] += 1
+        return self.rows()[rows]
+
+    def rows(self):
+        return X
+
+class Spoilt(Counting):  # the second time that a row is read
+    def rows(self):
+        return np.where(self.read[:, None] > 1, np.nan, X)
+
+def fit(source, **parameters):
+    source = source()
+    ae = make(epochs=4, whiten=False, **parameters)
+    try:
+        with strategy.scope():
+            ae.fit_dataset(source)
+    except (RuntimeError, ValueError) as error:
+        return tell(error=str(error), fitted=hasattr(ae, "weights_"))
+    weights = [float(np.float64(w).sum()) for w in ae.weights_]
+    tell(loss=ae.history_["loss"], weights=weights, read=source.read.tolist())
+
+fit(Counting)
+fit(Counting, network=NormalizedNetwork(), batch_size=500)
+fit(Spoilt if worker == 0 else Counting)
+"""
+
+
+def test_each_worker_reads_its_own_rows_of_a_stream():
+    one, two, three = (
+        list(map(finish, start_workers(n_workers, STREAM))) for n_workers in (1, 2, 3)
+    )
+    ((plain, normalized, spoilt),) = one
+    assert plain["read"] == [5] * 776  # to count them, and for each epoch
+    assert "NaN" in spoilt["error"]
+    for told in (two, three):
+        for i, expected in enumerate((plain, normalized)):
+            results = [worker[i] for worker in told]
+            assert all(r["weights"] == results[0]["weights"] for r in results)
+            # All but the rows that say what the others are held to.
+            total = np.sum([r["read"] for r in results], axis=0)
+            assert total[2:].tolist() == [5] * 774
+            # Each has about as many.
+            for r in results:
+                share = 776 * 5 / len(results)
+                assert np.sum(r["read"]) == pytest.approx(share, rel=0.02)
+            if expected is plain:
+                loss = results[0]["loss"]
+                np.testing.assert_allclose(loss, expected["loss"], rtol=1e-4)
+        first, *others = [worker[2] for worker in told]
+        assert "NaN" in first["error"]
+        for other in others:
+            assert "Worker 0 of the strategy failed" in other["error"]
+        assert not any(r["fitted"] for r in (first, *others))
+
+
 def test_a_dead_worker_ends_the_run_on_the_others():
     code = """
     class Tell(keras.callbacks.Callback):

@@ -1,0 +1,128 @@
+"""The order in which the rows of a stream train: at random, as far as memory allows.
+
+Either way gives the parts of an epoch, each the rows, their weights, and an order of
+positions among them; every part but the last holds a multiple of the batch size.
+"""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+from collections.abc import Callable, Generator, Iterable
+
+import numpy as np
+
+Part = tuple[np.ndarray, np.ndarray, np.ndarray]
+# Rows, and their weights, None where each is one.
+Rows = Iterable[tuple[np.ndarray, np.ndarray | None]]
+# Makes room for so many rows and their weights.
+Room = Callable[[int], tuple[np.ndarray, np.ndarray]]
+
+
+def through_buffer(
+    rows: Rows,
+    room: Room,
+    capacity: int,
+    part_rows: int,
+    generator: np.random.RandomState,
+) -> Generator[Part, None, int]:
+    """Draw parts at random from a buffer, into whose gaps the rows flow.
+
+    Returns the number of rows that came.
+    """
+    buffer, weights = room(capacity)
+    gaps, filled, n_rows = np.arange(capacity), 0, 0
+    for X, weight in rows:
+        n_rows += len(X)
+        start = 0
+        while start < len(X):
+            slots = gaps[filled : filled + len(X) - start]
+            stop = start + len(slots)
+            buffer[slots] = X[start:stop]
+            weights[slots] = 1 if weight is None else weight[start:stop]
+            filled += len(slots)
+            start = stop
+            if filled == len(gaps):
+                gaps = generator.permutation(capacity)[:part_rows]
+                filled = 0
+                yield buffer[gaps], weights[gaps], np.arange(len(gaps))
+    full = np.ones(capacity, bool)
+    full[gaps[filled:]] = False
+    left = generator.permutation(np.flatnonzero(full))
+    for i in range(0, len(left), part_rows):
+        some = left[i : i + part_rows]
+        yield buffer[some], weights[some], np.arange(len(some))
+    return n_rows
+
+
+def in_blocks(
+    n_rows: int,
+    n_runs: int,
+    sizes: Callable[[np.ndarray], np.ndarray],
+    read: Callable[[np.ndarray], Rows],
+    room: Room,
+    capacity: int,
+    batch_size: int,
+    place: tuple[int, int],
+    generator: np.random.RandomState,
+) -> Generator[Part, None, None]:
+    """Draw runs at random, a block of them at a time, and mix the rows of a block.
+
+    `place` is the number of this worker, and how many there are. It reads its own
+    runs; in the order, -1 stands for rows of others. A batch takes a row from each of
+    `batch_size` stretches of a block, so that all workers have as many of its rows.
+    """
+    worker, n_workers = place
+    runs = generator.permutation(n_runs)
+    # Blocks of one size, since a last one of few runs would be mixed badly.
+    n_blocks = -(-n_rows // capacity)
+    goals = iter(n_rows * np.arange(1, n_blocks + 1) // n_blocks)
+    start, n_drawn = 0, 0
+    # What was left of the block before, and which of its rows are this worker's.
+    (kept, kept_weights), own = room(0), np.zeros(0, bool)
+    while start < n_runs:
+        goal = next(goals, n_rows) - n_drawn
+        ends = np.cumsum(sizes(runs[start : start + max(1, goal)]))
+        ends = ends[: np.searchsorted(ends, goal) + 1]
+        some = runs[start : start + len(ends)]
+        start, n_drawn = start + len(ends), n_drawn + int(ends[-1])
+        n_of_run = np.diff(ends, prepend=0)
+        # By the middle of a run, so that all workers have about as many rows.
+        owner = (2 * ends - n_of_run) * n_workers // max(1, 2 * ends[-1])
+        own = np.append(own, np.repeat(owner == worker, n_of_run))
+
+        n_own = int(np.count_nonzero(own))
+        X, weights = room(max(1, n_own))
+        X[: len(kept)], weights[: len(kept)] = kept, kept_weights
+        filled = len(kept)
+        for x, weight in read(some[owner == worker]):
+            into = slice(filled, filled + len(x))
+            filled = into.stop
+            if filled <= n_own:
+                X[into], weights[into] = x, 1 if weight is None else weight
+        if filled != n_own:
+            raise ValueError(
+                f"The source gave {filled - len(kept)} rows where there should be "
+                f"{n_own - len(kept)}. It must give the same rows each time."
+            )
+
+        n_taken = len(own) // batch_size * batch_size
+        chosen = generator.permutation(len(own))
+        taken, left = np.sort(chosen[:n_taken]), np.sort(chosen[n_taken:])
+        order = _across_stretches(taken, batch_size, generator)
+        if start == n_runs:
+            order = np.append(order, left)
+        position = np.where(own, np.cumsum(own) - 1, -1)
+        if len(order):
+            yield X, weights, position[order]
+        own_left = position[left[own[left]]]
+        kept, kept_weights, own = X[own_left], weights[own_left], own[left]
+        del X, weights
+
+
+def _across_stretches(
+    rows: np.ndarray, batch_size: int, generator: np.random.RandomState
+) -> np.ndarray:
+    """Cut rows into stretches; of each, every batch takes one row, drawn at random."""
+    stretches = rows.reshape(batch_size, -1)
+    drawn = generator.random_sample(stretches.shape).argsort(axis=1)
+    return np.take_along_axis(stretches, drawn, axis=1).T.ravel()
