@@ -30,7 +30,7 @@ BLOCK_BYTES = 32 * 2**20
 SHUFFLE_BYTES = 64 * 2**20
 LONG_SHUFFLE_BYTES = 256 * 2**20
 # So many places, or more, fill the buffer.
-_MIN_RUNS = 256
+_MIN_RUNS = 512
 _MAX_RUN_ROWS = 128
 # Runs are joined to blocks of this size on their way to the buffer.
 _JOINED_BYTES = 4 * 2**20

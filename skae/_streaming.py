@@ -37,8 +37,6 @@ from skae._validation import check_samples, check_weights
 PART_BYTES = 32 * 2**20
 # The most that is set aside of a stream, since it is evaluated after each epoch.
 MAX_ASIDE_BYTES = 64 * 2**20
-# Two blocks are in memory: the one that trains, and the one that is read.
-MAX_BLOCK_BYTES = 128 * 2**20
 # Runs are short where a block holds so many of the longest.
 _MIN_RUNS_OF_BLOCK = 32
 
@@ -274,8 +272,8 @@ class Streamed:
         capacity = max(self._part_rows, self._source.shuffle_bytes // row_bytes)
         self._capacity = min(capacity, self.n_train)
         self._part_rows = min(self._part_rows, self._capacity)
-        block_rows = min(self._source.shuffle_bytes, MAX_BLOCK_BYTES) // row_bytes
-        self._block_rows = max(block_rows, batch_size)
+        # Two blocks are in memory: the one that trains, and the one that is read.
+        self._block_rows = max(self._source.shuffle_bytes // 2 // row_bytes, batch_size)
 
     def epoch(
         self, random_state: np.random.RandomState, first: int
