@@ -140,6 +140,7 @@ print(json.dumps(bits(ae.set_params(callbacks=None).fit(X))))
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("network", ["dense", "conv"])
 def test_ctrl_c_at_any_moment_of_a_fit_loses_nothing(network):
     assert python(INTERRUPTS, network) == python(FRESH, network)
@@ -197,6 +198,7 @@ print(json.dumps(n_interrupts / n_places))
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("network", ["dense", "conv"])
 def test_ctrl_c_between_any_two_lines_loses_nothing(network):
     assert python(EVERY_LINE, network) > 0.7

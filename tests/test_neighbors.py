@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from small import python
 
 CODE = """
@@ -74,6 +75,7 @@ print(json.dumps([bits, theirs]))
 """
 
 
+@pytest.mark.long
 def test_in_any_order_all_work_and_seeded_bits_do_not_move():
     # Who comes first, us or the neighbors, finds TensorFlow not yet started.
     orders = ["sun", "uns", "usn"], ["nsu", "nus", "snu"]

@@ -6,6 +6,8 @@ import sys
 import pytest
 from small import python
 
+pytestmark = pytest.mark.long
+
 COMMON = """
 import json, os, sys
 from concurrent.futures import ThreadPoolExecutor

@@ -253,6 +253,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("little_memory")
 @pytest.mark.parametrize("which", ["dense", "conv"])
 def test_a_killed_run_ends_as_one_never_killed(tmp_path, which):

@@ -211,6 +211,7 @@ print(mebibytes() - start)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.long
 @pytest.mark.parametrize("network", ["dense", "conv"])
 def test_two_hundred_fits_do_not_grow(network):
     assert float(python(GROWTH, network)) < 15
