@@ -317,7 +317,7 @@ class DistributedTrainer(Trainer):
             arguments += [X[mine], w, begins.astype(np.int32)]
         arguments += more
         tensors = [tf.convert_to_tensor(argument) for argument in arguments]
-        results = self._trace_once(function, tensors)(*tensors)
+        results = self._run_traced(function, tensors)
         return [float(value) for value in results]
 
     def _train_shared(self, *arguments: Any) -> Any:

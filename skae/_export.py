@@ -8,10 +8,7 @@ before it takes its place.
 # SPDX-License-Identifier: BSD-3-Clause
 
 import os
-import re
-import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -20,18 +17,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 
+from skae._quiet import quiet
+
 PARTS = ("encoder", "decoder", "autoencoder")
 # What a SavedModel consists of; a directory that holds more is not replaced.
 _SAVED_MODEL = {"assets", "fingerprint.pb", "saved_model.pb", "variables"}
 # By how much of the largest output the file may differ. Two orders of additions in
 # float32 stay below it; a wrong operation or weight does not.
 _TOLERANCE = 1e-4
-# The notes of TensorFlow's converters and of LiteRT, which are no warnings to a user.
-_NOTES = re.compile(
-    rb"(\d{4}-[-\d]+ [\d:.]+: )?[IW](\d{4})? .*\w\.cc:\d+\] "  # TensorFlow 2.20, 2.21
-    rb"|INFO: |WARNING: All log messages before absl"
-)
-_stderr_lock = threading.Lock()
 
 
 class _Format(NamedTuple):
@@ -75,7 +68,7 @@ def export(
         signature = model.inputs[0]
         _check_dtype(caller, format, signature.dtype)
         written = os.path.join(temporary, kind.file_name)
-        with _quiet(), _undone():
+        with quiet(), _undone():
             _write(kind.title, model, written, format)
             _check_outputs(kind, written, signature, expected)
         _sync(written)
@@ -249,36 +242,6 @@ def _undone() -> Iterator[None]:
             os.environ.pop(variable, None)
         else:
             os.environ[variable] = level
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back the notes that TensorFlow's converters write to the standard error.
-
-    They come from C++, and only an environment variable that TensorFlow reads when it
-    starts would silence them. All else that is written meanwhile comes out afterwards.
-    """
-    with _stderr_lock:
-        try:
-            kept = os.dup(2)
-        except OSError:  # there is no standard error
-            yield
-            return
-        with tempfile.TemporaryFile() as held:
-            if sys.stderr is not None:
-                sys.stderr.flush()
-            os.dup2(held.fileno(), 2)
-            try:
-                yield
-            finally:
-                if sys.stderr is not None:
-                    sys.stderr.flush()
-                os.dup2(kept, 2)
-                os.close(kept)
-                held.seek(0)
-                for line in held:
-                    if not _NOTES.match(line):
-                        os.write(2, line)
 
 
 def _sync(path: str) -> None:

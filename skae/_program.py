@@ -15,7 +15,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
@@ -31,6 +31,7 @@ from skae._models import (
     resolve,
     sample_loss,
 )
+from skae._quiet import quiet_unless_asked
 
 # Programs kept for later fits; the one used longest ago is let go first.
 MAX_PROGRAMS = 32
@@ -38,6 +39,8 @@ MAX_PROGRAMS = 32
 SECONDS_PER_CALL = 0.25
 # Rows that `encode` and `decode` send through the network at once.
 BLOCK_ROWS = 1024
+# Bytes, of which an array that TensorFlow takes as it is begins at a multiple.
+_ALIGNMENT = 64
 # Data above this size are streamed; others cross over once for all epochs.
 MAX_RESIDENT_BYTES = 256 * 2**20
 
@@ -87,6 +90,24 @@ def _refuse_fork() -> None:
         )
 
 
+def _spare_gpu_memory() -> None:
+    """Let TensorFlow take the memory of GPUs as it needs it, and not all at once.
+
+    Whatever the user has decided about them stays, and so does a GPU in use.
+    """
+    import tensorflow as tf
+
+    gpus = tf.config.get_visible_devices("GPU")
+    decided = "TF_FORCE_GPU_ALLOW_GROWTH" in os.environ or any(
+        tf.config.experimental.get_memory_growth(gpu) is not None
+        or tf.config.get_logical_device_configuration(gpu) is not None
+        for gpu in gpus
+    )
+    for gpu in [] if decided else gpus:
+        with suppress(RuntimeError):  # raised once TensorFlow has begun
+            tf.config.experimental.set_memory_growth(gpu, True)
+
+
 class Program:
     """One network with its loss and its optimizer; see the module's docstring."""
 
@@ -98,7 +119,9 @@ class Program:
         self.spec = spec._replace(network=copy.deepcopy(spec.network))
         self._idle: list[Trainer] = []
         self._lock = threading.Lock()
-        self._encoder, self._decoder = build_models(self.spec)
+        with quiet_unless_asked():
+            _spare_gpu_memory()
+            self._encoder, self._decoder = build_models(self.spec)
         self._initializers = [
             initializer
             for model in (self._encoder, self._decoder)
@@ -172,8 +195,12 @@ class Program:
         signature = [tf.TensorSpec(v.shape, v.dtype) for v in model.weights]
         signature.append(tf.TensorSpec(model.inputs[0].shape, self.spec.dtype))
         function = tf.function(run, input_signature=signature, autograph=False)
-        with ctrl_c_waits():
-            return function.get_concrete_function()
+        with quiet_unless_asked():
+            with ctrl_c_waits():
+                traced = function.get_concrete_function()
+            shape = [1 if n is None else n for n in model.inputs[0].shape]
+            traced(*(v.value for v in model.weights), tf.zeros(shape, self.spec.dtype))
+        return traced
 
     def _run(
         self, function: Callable, weights: Sequence[np.ndarray], X: np.ndarray
@@ -257,7 +284,7 @@ class Trainer:
         """Bring the data to TensorFlow."""
         import tensorflow as tf
 
-        return tf.convert_to_tensor(X), tf.convert_to_tensor(sample_weight)
+        return _bring(X), tf.convert_to_tensor(sample_weight)
 
     def train(
         self,
@@ -329,24 +356,26 @@ class Trainer:
             *(tf.constant(total, tf.float64) for total in sums),
             *more,
         ]
-        total, weight = self._trace_once(function, arguments)(*arguments)
+        total, weight = self._run_traced(function, arguments)
         return float(total), float(weight)
 
-    def _trace_once(self, function: Callable, tensors: Sequence) -> Callable:
-        """Give the trace of a function for tensors like these: an old one, or a new."""
+    def _run_traced(self, function: Callable, tensors: Sequence) -> Any:
+        """Run the trace of a function for tensors like these: an old one, or a new."""
         import tensorflow as tf
 
         key = function.__name__, tensors[0].dtype
-        if key not in self._traced:
-            # Any number of samples, and any batch size, by one trace.
-            signature = [
-                tf.TensorSpec([None] * (t.shape.rank > 0) + t.shape[1:], t.dtype)
-                for t in tensors
-            ]
-            traced = tf.function(function, signature, autograph=False)
+        if key in self._traced:
+            return self._traced[key](*tensors)
+        # Any number of samples, and any batch size, by one trace.
+        signature = [
+            tf.TensorSpec([None] * (t.shape.rank > 0) + t.shape[1:], t.dtype)
+            for t in tensors
+        ]
+        traced = tf.function(function, signature, autograph=False)
+        with quiet_unless_asked():
             with ctrl_c_waits():
                 self._traced[key] = traced.get_concrete_function()
-        return self._traced[key]
+            return self._traced[key](*tensors)
 
     def _train_steps(
         self,
@@ -433,6 +462,25 @@ class Trainer:
         for penalty in (*self._encoder.losses, *self._decoder.losses):
             loss += tf.cast(penalty, loss.dtype)
         return loss, tf.cast(total, tf.float64), latents
+
+
+def _bring(X: np.ndarray) -> Any:
+    """Copy an array to TensorFlow, once.
+
+    `convert_to_tensor` makes two copies of an array that does not begin where
+    TensorFlow wants it, and NumPy's seldom do.
+    """
+    import tensorflow as tf
+
+    if tf.config.list_logical_devices("GPU"):
+        return tf.convert_to_tensor(X)
+    if X.dtype == bool:  # has no place in DLPack
+        X = X.view(np.uint8)
+    room = np.empty(X.nbytes + _ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % _ALIGNMENT
+    copied = room[start : start + X.nbytes].view(X.dtype).reshape(X.shape)
+    copied[...] = X
+    return tf.experimental.dlpack.from_dlpack(copied.__dlpack__())
 
 
 class _FusedAdam:

@@ -37,6 +37,8 @@ from skae._validation import check_samples, check_weights
 PART_BYTES = 32 * 2**20
 # The most that is set aside of a stream, since it is evaluated after each epoch.
 MAX_ASIDE_BYTES = 64 * 2**20
+# Rows that are copied to be mapped at once.
+_MAPPED_ROWS = 1024
 # Runs are short where a block holds so many of the longest.
 _MIN_RUNS_OF_BLOCK = 32
 
@@ -97,7 +99,9 @@ class Resident:
         self, function: Callable, n: int, random_state: np.random.RandomState
     ) -> np.ndarray:
         """Apply a function to n rows drawn at random, in random order."""
-        return function(self._X[random_state.permutation(self._rows)[:n]])
+        rows = random_state.permutation(self._rows)[:n]
+        blocks = np.split(rows, range(_MAPPED_ROWS, len(rows), _MAPPED_ROWS))
+        return np.concatenate([function(self._X[block]) for block in blocks])
 
     def map(self, function: Callable) -> np.ndarray:
         """Apply a function to all rows."""
@@ -107,7 +111,8 @@ class Resident:
 class Streamed:
     """Data that stay where they are: an epoch is many parts.
 
-    Memory holds the rows of a shuffle buffer, the part that trains and the one after.
+    Memory holds the part that trains, the one after, and a shuffle buffer if there is
+    one.
     """
 
     streamed = True
@@ -316,13 +321,26 @@ class Streamed:
                 for rows in np.array_split(chosen, -(-len(chosen) // 256))
             ]
         else:
+            labelled, chosen = self._reading_only(chosen)
             parts, start = [], 0
-            for X, _ in self._rows(self._source.ordered()):
+            for X, _ in self._rows(labelled):
                 within = chosen[(chosen >= start) & (chosen < start + len(X))] - start
                 start += len(X)
                 if len(within):
                     parts.append(function(X[within]))
         return random_state.permutation(np.concatenate(parts))
+
+    def _reading_only(self, rows: np.ndarray) -> tuple[Any, np.ndarray]:
+        """Give what to read for the sake of some rows, and where in it they are."""
+        source = self._source
+        if not source.knows_sizes or self.n_train != self.n_rows:
+            return source.ordered(), rows
+        sizes = source.sizes(np.arange(source.n_runs))
+        starts = np.cumsum(sizes) - sizes
+        held = np.searchsorted(starts, rows, side="right") - 1
+        runs, run_of_row = np.unique(held, return_inverse=True)
+        starts_read = np.cumsum(sizes[runs]) - sizes[runs]
+        return source.some(runs), rows - starts[held] + starts_read[run_of_row]
 
     def _in_blocks(self) -> bool:
         """Tell whether the rows are mixed in blocks of runs."""

@@ -316,10 +316,10 @@ def test_it_is_silent_whatever_tensorflow_s_log_level(tmp_path):
 
 
 def test_what_else_is_written_to_standard_error_is_kept(capfd):
-    from skae._export import _quiet
+    from skae._quiet import quiet
 
     capfd.readouterr()
-    with _quiet():
+    with quiet():
         os.write(2, b"I0000 00:00:17 1 reader.cc:83] Reading SavedModel\n")
         os.write(2, b"disk is nearly full\n")
     assert capfd.readouterr().err == "disk is nearly full\n"

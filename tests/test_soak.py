@@ -130,6 +130,25 @@ print(json.dumps([growth(ae.fit, X), growth(ae.transform, X)]))
 )
 
 
+ARRAY = (
+    LARGE_FILE.partition("path, size")[0]
+    + """
+X = np.random.default_rng(0).random((8000, 64, 64), np.float32)
+ae = make(batch_size=100)
+ae.fit(X[:1000])
+start = mebibytes()
+print(json.dumps(growth(ae.fit, X) * 2**20 / X.nbytes))
+"""
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(("network", "n_copies"), [("dense", 0), ("conv", 1)])
+def test_a_fit_holds_at_most_one_copy_of_an_array(network, n_copies):
+    # And what the batches take.
+    assert python(ARRAY, network) < n_copies + 0.3
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
     ("network", "loss", "size"),

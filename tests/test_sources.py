@@ -10,6 +10,8 @@ from sklearn.datasets import load_digits
 from small import small as any_small
 
 from skae import _program, _sources, _streaming
+from skae._sources import ArraySource, open_source
+from skae._streaming import Streamed
 
 N = 600
 X = (load_digits().data[:N] / 16).astype(np.float32)
@@ -144,6 +146,16 @@ def test_a_source_that_does_not_is_streamed(tmp_path, make):
     assert_allclose(ae.score(named(make)), expected.score(X), rtol=0.05)
     latents = np.concatenate(list(ae.transform_batches(source)))
     assert_allclose(latents, ae.transform(named(make)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("make", SOURCES)
+def test_what_looks_at_some_rows_finds_the_same_in_every_source(tmp_path, make):
+    streamed = Streamed(open_source(make(tmp_path, X)), small(), reset=True)
+    assert streamed.survey(limit=0, bar=None) is streamed
+    rows = streamed.map_some(np.array, 7, np.random.RandomState(0))
+    expected = Streamed(ArraySource(X), small(), reset=True).survey(0, None)
+    assert_array_equal(rows, expected.map_some(np.array, 7, np.random.RandomState(0)))
 
 
 @pytest.mark.usefixtures("little_memory")

@@ -17,7 +17,7 @@ from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
 from skae._activations import ACTIVATIONS
 from skae._dense_program import DenseProgram
 from skae._models import Spec
-from skae._program import get_program
+from skae._program import Program, get_program
 
 X = (load_digits().data[:300] / 16).astype(np.float32)
 IMAGES = X.reshape(-1, 8, 8)
@@ -305,3 +305,47 @@ if not child:
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 """
     python(code)
+
+
+class Gpus:
+    """Stands for what TensorFlow says of two GPUs, and notes what is asked of them."""
+
+    def __init__(self, monkeypatch, growth=None, parts=None, begun=False):
+        import tensorflow as tf
+
+        self.growth = {"GPU:0": growth, "GPU:1": None}
+        self.begun = begun
+        config = tf.config
+        monkeypatch.setattr(config, "get_visible_devices", lambda kind: [*self.growth])
+        monkeypatch.setattr(
+            config, "get_logical_device_configuration", lambda gpu: parts
+        )
+        monkeypatch.setattr(config.experimental, "get_memory_growth", self.growth.get)
+        monkeypatch.setattr(config.experimental, "set_memory_growth", self.set)
+
+    def set(self, gpu, enable):
+        if self.begun:
+            raise RuntimeError("Physical devices cannot be modified")
+        self.growth[gpu] = enable
+
+
+@pytest.mark.parametrize(
+    ("decided", "environment", "expected"),
+    [
+        ({}, {}, [True, True]),
+        ({"growth": False}, {}, [False, None]),
+        ({"parts": ["1 GiB"]}, {}, [None, None]),
+        ({"begun": True}, {}, [None, None]),
+        ({}, {"TF_FORCE_GPU_ALLOW_GROWTH": "false"}, [None, None]),
+    ],
+    ids=["nothing", "growth", "parts", "in use", "environment"],
+)
+def test_gpu_memory_grows_unless_the_user_decided(
+    decided, environment, expected, monkeypatch
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    gpus = Gpus(monkeypatch, **decided)
+    linear = ["linear"] * 3
+    Program(Spec(ConvNetwork((3,)), (4, 4), 2, *linear, "mse", "adam", "float32"))
+    assert [*gpus.growth.values()] == expected
