@@ -9,8 +9,10 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
+
+from skae._models import ctrl_c_waits
 
 # The notes of TensorFlow, its converters and LiteRT, and what it says of a missing GPU.
 _NOTES = re.compile(
@@ -19,8 +21,11 @@ _NOTES = re.compile(
     rb"|INFO: |WARNING: All log messages before absl"
     rb"|To enable the following instructions: "
 )
-# One thread may hold back within what it holds back.
-_lock = threading.RLock()
+# How many are inside of `quiet`, in whatever thread, and what ends it for all of them.
+_n_inside = 0
+_ending = ExitStack()
+# Held only at the door: who holds it for longer may wait for another lock.
+_door = threading.Lock()
 
 
 def quiet_unless_asked() -> Any:
@@ -36,24 +41,42 @@ def quiet() -> Iterator[None]:
     starts would silence them, for the user's own programs, too. All else that is
     written meanwhile comes out afterwards.
     """
-    with _lock:
+    global _n_inside
+    inside = False
+    try:
+        with ctrl_c_waits(), _door:
+            if not _n_inside:
+                _ending.enter_context(_held_back())
+            _n_inside += 1
+            inside = True
+        yield
+    finally:
+        if inside:
+            with ctrl_c_waits(), _door:
+                _n_inside -= 1
+                if not _n_inside:
+                    _ending.close()
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        os.dup2(held.fileno(), 2)
         try:
-            kept = os.dup(2)
-        except OSError:  # there is no standard error
             yield
-            return
-        with tempfile.TemporaryFile() as held:
+        finally:
             if sys.stderr is not None:
                 sys.stderr.flush()
-            os.dup2(held.fileno(), 2)
-            try:
-                yield
-            finally:
-                if sys.stderr is not None:
-                    sys.stderr.flush()
-                os.dup2(kept, 2)
-                os.close(kept)
-                held.seek(0)
-                for line in held:
-                    if not _NOTES.match(line):
-                        os.write(2, line)
+            os.dup2(kept, 2)
+            os.close(kept)
+            held.seek(0)
+            for line in held:
+                if not _NOTES.match(line):
+                    os.write(2, line)

@@ -3,6 +3,8 @@ import os
 import random
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -323,6 +325,24 @@ def test_what_else_is_written_to_standard_error_is_kept(capfd):
         os.write(2, b"I0000 00:00:17 1 reader.cc:83] Reading SavedModel\n")
         os.write(2, b"disk is nearly full\n")
     assert capfd.readouterr().err == "disk is nearly full\n"
+
+
+def test_threads_hold_back_together_and_wait_for_nobody(capfd):
+    from skae._quiet import quiet
+
+    capfd.readouterr()
+    both = threading.Barrier(2, timeout=30)
+
+    def write(name):
+        with quiet():
+            both.wait()
+            os.write(2, b"I0000 00:00:17 1 reader.cc:83] Reading SavedModel\n")
+            os.write(2, name)
+        both.wait()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, [b"one\n", b"two\n"]))
+    assert sorted(capfd.readouterr().err.split()) == ["one", "two"]
 
 
 def build_dense(meta):
