@@ -74,9 +74,10 @@ class _BlasLimit:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         # Ctrl-C may strike anywhere, also before a user has left: one that is
-        # forgotten counts no longer, and every step can be taken twice.
+        # forgotten counts no longer, and every step can be taken twice, also by one
+        # who was struck with the lock in hand.
+        self._lock = threading.RLock()
         self._users: weakref.WeakSet[_User] = weakref.WeakSet()
         self._pools: list | None = None
         self._before: list[int] | None = None
