@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from skae._distribution import agree_on, is_first_worker
+from skae._distribution import agree_on, place
 from skae._engines import dense_program
 from skae._models import Spec
 from skae._persistence import load_fitted, load_run, numbered, save, to_json
@@ -72,7 +72,7 @@ class Checkpoint:
             "starts_from": digest.hexdigest() if weights else None,
         }
         self._spec = spec
-        self._writes = is_first_worker()
+        self._writes = place()[0] == 0
         found = self._read() if os.path.exists(self._path) else None
         # No worker has begun to train, and to write, before all have read.
         agree_on(

@@ -4,8 +4,7 @@ A strategy whose scope the user has entered is left for the time of a fit, so th
 only the variables of the trainer belong to it. Every worker goes through the same
 batches; each replica computes on its share of the rows of a batch, and one
 all-reduce a step adds up the gradients, so that the weights stay equal everywhere.
-Of data in memory all workers hold all rows, and a share is cut from each batch; of
-data that are streamed a worker reads its own, and they are its share.
+A share is cut from each batch, or is what a worker has read of its rows, and no more.
 """
 
 # Authors: The skae developers
@@ -98,8 +97,7 @@ def agree(
 
     `data` holds, by name, what the data must have in common.
     """
-    strategy = current_strategy()
-    if strategy is None or not _has_workers(strategy):
+    if place()[1] == 1:
         return random_state
     facts: dict[str, Any] = {
         **data,
@@ -115,7 +113,7 @@ def agree(
         facts["`random_state`"] = keys
     else:
         seed = int(random_state.randint(2**31 - 1))
-    seeds = _compare(strategy, facts, seed)
+    seeds = _compare(facts, seed)
     if seeded:
         return random_state
     return np.random.RandomState(int(seeds[0]))
@@ -123,21 +121,14 @@ def agree(
 
 def agree_on(facts: dict[str, Any]) -> None:
     """Compare what all workers must have in common, by name; wait for all of them."""
-    strategy = current_strategy()
-    if strategy is not None and _has_workers(strategy):
-        _compare(strategy, facts)
-
-
-def is_first_worker() -> bool:
-    """Tell whether this process is the one that writes what all workers share."""
-    strategy = current_strategy()
-    return strategy is None or _local_replicas(strategy)[0] == 0
+    if place()[1] > 1:
+        _compare(facts)
 
 
 def place() -> tuple[int, int]:
     """Give the number of this worker, and how many there are."""
     strategy = current_strategy()
-    if strategy is None or not _has_workers(strategy):
+    if strategy is None:
         return 0, 1
     local = _local_replicas(strategy)
     return local[0] // len(local), strategy.num_replicas_in_sync // len(local)
@@ -145,9 +136,9 @@ def place() -> tuple[int, int]:
 
 def gather(values: Sequence[float]) -> np.ndarray:
     """Give the values of all workers, a row each; wait for all of them."""
-    strategy = current_strategy()
-    if strategy is None or not _has_workers(strategy):
+    if place()[1] == 1:
         return np.array([values])
+    strategy = current_strategy()
     with _in_words(strategy):
         return _exchange(strategy, values)
 
@@ -168,10 +159,9 @@ def together() -> Iterator[None]:
         )
 
 
-def _compare(strategy: Any, facts: dict[str, Any], value: float = 0) -> np.ndarray:
+def _compare(facts: dict[str, Any], value: float = 0) -> np.ndarray:
     """Compare facts; give the values of all workers."""
-    with _in_words(strategy):
-        table = _exchange(strategy, [value, *map(_digest, facts.values())])
+    table = gather([value, *map(_digest, facts.values())])
     for name, column in zip(facts, table.T[1:], strict=True):
         if (column != column[0]).any():
             raise ValueError(
@@ -237,13 +227,16 @@ class DistributedTrainer(Trainer):
         self._replicas = _local_replicas(strategy)
         self._measured = 0.0
 
-    def put(self, X: np.ndarray, sample_weight: np.ndarray, own: bool = False) -> tuple:
-        """Leave the data where they are: each step takes the rows of its share.
+    def put(self, X: np.ndarray, sample_weight: np.ndarray) -> tuple:
+        """Leave the data where they are: each step takes the rows of its share."""
+        return X, sample_weight, False
 
-        `own` says that they are this worker's share; in an order of rows, -1 then
-        stands for those of others.
+    def put_own(self, X: np.ndarray, sample_weight: np.ndarray) -> tuple:
+        """Do so with rows that all are of this worker's share.
+
+        In an order of rows, -1 stands for those of others.
         """
-        return X, sample_weight, own
+        return X, sample_weight, True
 
     def train(
         self,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable
 
 import numpy as np
 
-Part = tuple[np.ndarray, np.ndarray, np.ndarray]
+Mixed = tuple[np.ndarray, np.ndarray, np.ndarray]
 # Rows, and their weights, None where each is one.
 Rows = Iterable[tuple[np.ndarray, np.ndarray | None]]
 # Makes room for so many rows and their weights.
@@ -24,7 +24,7 @@ def through_buffer(
     capacity: int,
     part_rows: int,
     generator: np.random.RandomState,
-) -> Generator[Part, None, int]:
+) -> Generator[Mixed, None, int]:
     """Draw parts at random from a buffer, into whose gaps the rows flow.
 
     Returns the number of rows that came.
@@ -64,7 +64,7 @@ def in_blocks(
     batch_size: int,
     place: tuple[int, int],
     generator: np.random.RandomState,
-) -> Generator[Part, None, None]:
+) -> Generator[Mixed, None, None]:
     """Draw runs at random, a block of them at a time, and mix the rows of a block.
 
     `place` is the number of this worker, and how many there are. It reads its own

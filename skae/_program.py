@@ -198,6 +198,7 @@ class Program:
         with quiet_unless_asked():
             with ctrl_c_waits():
                 traced = function.get_concrete_function()
+            # What TensorFlow notes, it notes in the first run.
             shape = [1 if n is None else n for n in model.inputs[0].shape]
             traced(*(v.value for v in model.weights), tf.zeros(shape, self.spec.dtype))
         return traced

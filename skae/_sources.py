@@ -29,7 +29,7 @@ BLOCK_BYTES = 32 * 2**20
 # of the larger size where neighbours on disk come into it together.
 SHUFFLE_BYTES = 64 * 2**20
 LONG_SHUFFLE_BYTES = 256 * 2**20
-# So many places, or more, fill the buffer.
+# So many places, or more, fill the buffer; a block holds half of it.
 _MIN_RUNS = 512
 _MAX_RUN_ROWS = 128
 # Runs are joined to blocks of this size on their way to the buffer.

@@ -28,7 +28,7 @@ from sklearn.utils._set_output import _wrap_data_with_container
 
 from skae import _program
 from skae._distribution import gather, place, together
-from skae._mixing import in_blocks, through_buffer
+from skae._mixing import Mixed, in_blocks, through_buffer
 from skae._sources import ArraySource, Batch, Source, large_array, reading
 from skae._training import set_aside
 from skae._validation import check_samples, check_weights
@@ -207,7 +207,7 @@ class Streamed:
     def _count_own(self, bar: Any) -> None:
         """Count this worker's share of the runs, which lies together."""
         # The first row of all says what the others are held to.
-        label, batch = next(iter(self._source.some(np.array([0]))))
+        label, batch = next(self._source.some(np.array([0])))
         self.check(label, batch, survey=True)
         worker, n_workers = self._place
         n_runs = self._source.n_runs
@@ -279,14 +279,18 @@ class Streamed:
         self._part_rows = min(self._part_rows, self._capacity)
         # Two blocks are in memory: the one that trains, and the one that is read.
         self._block_rows = max(self._source.shuffle_bytes // 2 // row_bytes, batch_size)
+        self._in_blocks = self._sizes_hold and (
+            self._source.sizes(np.arange(self._source.n_runs)).max()
+            <= self._block_rows // _MIN_RUNS_OF_BLOCK
+        )
 
     def epoch(
         self, random_state: np.random.RandomState, first: int
     ) -> Generator[Part, None, None]:
         """Give the parts of an epoch from the `first` on."""
         seed = int(random_state.randint(2**31 - 1))
-        shared = self._place[1] > 1 and self._in_blocks()
-        put = functools.partial(self._trainer.put, **({"own": True} if shared else {}))
+        shared = self._place[1] > 1 and self._in_blocks
+        put = self._trainer.put_own if shared else self._trainer.put
         parts = self._parts(np.random.RandomState(seed))
         with closing(ahead(parts)) as ready:
             for i in itertools.count():
@@ -315,7 +319,7 @@ class Streamed:
         # NumPy's RandomState would draw up a list of all rows for it.
         draw = random.Random(int(random_state.randint(2**31 - 1)))
         chosen = np.array(sorted(draw.sample(range(self.n_train), n)))
-        if isinstance(self._source, ArraySource) and self.n_train == self.n_rows:
+        if isinstance(self._source, ArraySource) and self._sizes_hold:
             parts = [
                 function(self.check("some rows", Batch(self._source.take(rows)))[0])
                 for rows in np.array_split(chosen, -(-len(chosen) // 256))
@@ -333,7 +337,7 @@ class Streamed:
     def _reading_only(self, rows: np.ndarray) -> tuple[Any, np.ndarray]:
         """Give what to read for the sake of some rows, and where in it they are."""
         source = self._source
-        if not source.knows_sizes or self.n_train != self.n_rows:
+        if not self._sizes_hold:
             return source.ordered(), rows
         sizes = source.sizes(np.arange(source.n_runs))
         starts = np.cumsum(sizes) - sizes
@@ -342,16 +346,12 @@ class Streamed:
         starts_read = np.cumsum(sizes[runs]) - sizes[runs]
         return source.some(runs), rows - starts[held] + starts_read[run_of_row]
 
-    def _in_blocks(self) -> bool:
-        """Tell whether the rows are mixed in blocks of runs."""
-        if not self._source.knows_sizes or self.n_train != self.n_rows:
-            return False
-        sizes = self._source.sizes(np.arange(self._source.n_runs))
-        return sizes.max() * _MIN_RUNS_OF_BLOCK <= self._block_rows
+    @property
+    def _sizes_hold(self) -> bool:
+        """Whether the rows to train on are known by number before they are read."""
+        return self._source.knows_sizes and self.n_train == self.n_rows
 
-    def _parts(
-        self, generator: np.random.RandomState
-    ) -> Generator[tuple[np.ndarray, np.ndarray, np.ndarray], None, None]:
+    def _parts(self, generator: np.random.RandomState) -> Generator[Mixed, None, None]:
         """Give the parts of an epoch; see `skae._mixing`."""
 
         def room(n_rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -359,7 +359,7 @@ class Streamed:
             return np.zeros(shape, self.dtype), np.zeros(n_rows, self._weight_dtype)
 
         source = self._source
-        if self._in_blocks():
+        if self._in_blocks:
             yield from in_blocks(
                 self.n_train,
                 source.n_runs,
