@@ -13,9 +13,9 @@ _HOME = {
     "AutoencoderTransformer": "skae._autoencoder",
     "ConvNetwork": "skae._networks",
     "DenseNetwork": "skae._networks",
-    "FileFormatError": "skae._persistence",
+    "FileFormatError": "skae._files.store",
     "KerasAutoencoderTransformer": "skae._keras",
-    "load": "skae._persistence",
+    "load": "skae._load",
 }
 
 __all__ = [*_HOME, "__version__"]

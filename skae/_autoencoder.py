@@ -20,25 +20,44 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skae import __version__, _program
-from skae._checkpoint import Checkpoint
-from skae._diagnostics import warn_of_useless_fit
-from skae._distribution import agree, outside_strategy
-from skae._engines import (
+from skae import __version__
+from skae._data import limits
+from skae._data.arrays import ArraySource, large_array
+from skae._data.blocks import over_batches, over_blocks
+from skae._data.resident import Resident
+from skae._data.sources import open_source
+from skae._data.streamed import Streamed
+from skae._data.validation import (
+    check_finite,
+    check_latents,
+    check_samples,
+    check_weights,
+)
+from skae._engines.choice import (
     activation_name,
     dense_program,
     resolve_network,
     training_program,
 )
-from skae._export import export
-from skae._inference import one_blas_thread
+from skae._engines.tensorflow.program import get_program
+from skae._engines.tensorflow.workers import agree, outside_strategy
+from skae._files.export import export
+from skae._files.store import save
+from skae._fitting.callbacks import KerasCallbacks, SklearnCallbacks
+from skae._fitting.checkpoint import Checkpoint
+from skae._fitting.diagnostics import warn_of_useless_fit
+from skae._fitting.epochs import (
+    Position,
+    check_weights_learned,
+    in_own_context,
+    run_epochs,
+)
+from skae._fitting.progress import ProgressBar, RowsBar
+from skae._fitting.schedules import learning_rates
+from skae._fitting.watchers import EarlyStopping, Watcher
 from skae._models import Spec, build_models, join_models, resolve
 from skae._networks import ConvNetwork, DenseNetwork
-from skae._persistence import save
-from skae._program import get_program
-from skae._schedules import learning_rates
-from skae._sources import ArraySource, large_array, open_source
-from skae._spectral import (
+from skae._objectives.spectral import (
     BEGIN,
     MAX_DIMENSION,
     MIN_DIMENSION,
@@ -46,31 +65,13 @@ from skae._spectral import (
     MIN_STEPS,
     SpectralPull,
 )
-from skae._streaming import Resident, Streamed, over_batches, over_blocks
-from skae._training import (
-    EarlyStopping,
-    KerasCallbacks,
-    Position,
-    ProgressBar,
-    RowsBar,
-    SklearnCallbacks,
-    Watcher,
-    check_weights_learned,
-    in_own_context,
-    run_epochs,
-)
-from skae._validation import (
-    check_finite,
-    check_latents,
-    check_samples,
-    check_weights,
-)
-from skae._whitening import (
+from skae._objectives.whitening import (
     MAX_SAMPLES,
     MIN_SAMPLES_PER_DIMENSION,
     fold,
     local_whitening,
 )
+from skae._threads import one_blas_thread
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -787,7 +788,7 @@ class AutoencoderTransformer(
 
     def _validate_fit(self, X, sample_weight, goes_on):
         """Check the training data, setting nothing; what is large stays where it is."""
-        limit = _program.MAX_RESIDENT_BYTES
+        limit = limits.MAX_RESIDENT_BYTES
         if large_array(X, limit):
             if sample_weight is not None:
                 sample_weight = check_weights(sample_weight, X)
@@ -809,7 +810,7 @@ class AutoencoderTransformer(
     @outside_strategy
     def _survey(self, data):
         with RowsBar("reading") if self.verbose else nullcontext() as bar:
-            return data.survey(_program.MAX_RESIDENT_BYTES, bar)
+            return data.survey(limits.MAX_RESIDENT_BYTES, bar)
 
     def _resolve_spec(self, data, goes_on):
         """Decide what there is to compute; going on, what was decided holds."""

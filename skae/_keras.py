@@ -20,8 +20,8 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae import _keras_network as network
-from skae._export import export
-from skae._validation import check_finite, check_latents, check_weights, kept_dtype
+from skae._data.validation import check_finite, check_latents, check_weights, kept_dtype
+from skae._files.export import export
 
 __all__ = ["KerasAutoencoderTransformer"]
 

@@ -7,13 +7,12 @@ TensorFlow and Keras are imported only when one of them is made.
 # SPDX-License-Identifier: BSD-3-Clause
 
 import random
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from skae._interrupts import ctrl_c_waits
 
 
 class Spec(NamedTuple):
@@ -52,29 +51,6 @@ def fingerprint(value: Any) -> Any:
     if callable(value) or not hasattr(value, "__dict__"):
         return value  # a function stands for itself
     return type(value), fingerprint(vars(value))
-
-
-@contextmanager
-def ctrl_c_waits() -> Iterator[None]:
-    """Let Ctrl-C strike after a block of at most a second or two, not within it.
-
-    Keras keeps what it is about in variables of the thread while it builds and traces,
-    and would be left believing that it still is.
-    """
-    struck = []
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    ):
-        yield
-        return
-    signal.signal(signal.SIGINT, lambda *args: struck.append(args))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        if struck:
-            raise KeyboardInterrupt
 
 
 @ctrl_c_waits()
@@ -133,47 +109,6 @@ def join_models(encoder: Any, decoder: Any) -> Any:
     import keras
 
     return keras.Model(encoder.input, decoder(encoder.output), name="autoencoder")
-
-
-def find_initializers(model: Any) -> list:
-    """Find the initializer of each weight of a Keras model.
-
-    Keras layers keep it as an attribute, `kernel_initializer` for `kernel`; the
-    variable itself forgets it. A weight without one must start from a constant.
-    """
-    import keras
-
-    found: dict[int, Any] = {}
-    # The public `layers` of a model leaves out the layers inside of layers.
-    for layer in model._flatten_layers(include_self=False):
-        for name, value in vars(layer).items():
-            initializer = getattr(layer, f"{name.lstrip('_')}_initializer", None)
-            if isinstance(value, keras.Variable) and initializer is not None:
-                found[id(value)] = keras.initializers.get(initializer)
-    for weight in model.weights:
-        if id(weight) in found:
-            continue
-        value = weight.numpy()
-        if value.size and (value != value.flat[0]).any():
-            raise ValueError(
-                f"The weight {weight.path!r} of the network starts from random values, "
-                "but its layer does not say how they are drawn. Expected an attribute "
-                f"`{weight.name}_initializer` beside the attribute `{weight.name}`, as "
-                "in Keras' own layers, so that `random_state` can draw them anew."
-            )
-        found[id(weight)] = keras.initializers.Constant(value.flat[0])
-    return [found[id(weight)] for weight in model.weights]
-
-
-def draw(
-    initializer: Any, random_state: np.random.RandomState, variable: Any
-) -> np.ndarray:
-    config = initializer.get_config() if hasattr(initializer, "get_config") else {}
-    if "seed" in config:
-        seed = int(random_state.randint(np.iinfo(np.int32).max))
-        initializer = type(initializer).from_config({**config, "seed": seed})
-    value = initializer(tuple(variable.shape), dtype=variable.dtype)
-    return value.numpy().copy()
 
 
 def sample_loss(loss: Any) -> Callable:

@@ -33,3 +33,27 @@ def other_people():
     np.random.set_state(numpy_state)  # noqa: NPY002
     tf.random.set_seed(None)
     global_state.set_global_attribute("global_random_seed", None)
+
+
+@pytest.fixture
+def small_limits(monkeypatch):
+    """Set limits of memory, so that data of some kilobytes are larger than memory.
+
+    Call it with the limits by name, as in `small_limits(resident=40_000)`.
+    """
+    from skae._data import limits
+
+    names = {
+        "resident": "MAX_RESIDENT_BYTES",
+        "part": "PART_BYTES",
+        "block": "BLOCK_BYTES",
+        "shuffle": "SHUFFLE_BYTES",
+        "long_shuffle": "LONG_SHUFFLE_BYTES",
+        "seconds_between_checkpoints": "SECONDS_BETWEEN_CHECKPOINTS",
+    }
+
+    def set_limits(**values):
+        for name, value in values.items():
+            monkeypatch.setattr(limits, names[name], value)
+
+    return set_limits

@@ -18,7 +18,7 @@ from sklearn.datasets import load_digits
 
 import skae
 from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
-from skae._file_content import _KERAS_ACTIVATIONS
+from skae._files.content import _KERAS_ACTIVATIONS
 from skae._models import Spec, build_models
 
 X = (load_digits().data[:200] / 16).astype(np.float32)

@@ -10,8 +10,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
-from skae._diagnostics import warn_of_useless_fit
-from skae._streaming import Resident
+from skae._data.resident import Resident
+from skae._fitting.diagnostics import warn_of_useless_fit
 
 X = (load_digits().data[:200] / 16).astype(np.float32)
 NETWORKS = pytest.mark.parametrize("network", [DenseNetwork((16,)), ConvNetwork((4,))])

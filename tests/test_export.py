@@ -180,7 +180,7 @@ def test_a_transformer_that_is_not_fitted(tmp_path):
 
 
 def test_a_missing_package_is_named_with_its_extra(fitted, tmp_path, monkeypatch):
-    monkeypatch.setattr("skae._export.find_spec", lambda name: None)
+    monkeypatch.setattr("skae._files.export.find_spec", lambda name: None)
     monkeypatch.setattr("keras.__version__", "3.15.1")
     with pytest.raises(ImportError, match=r'tf2onnx.*"skae\[export\]"'):
         fitted["dense"].export(tmp_path / "model")
@@ -318,7 +318,7 @@ def test_it_is_silent_whatever_tensorflow_s_log_level(tmp_path):
 
 
 def test_what_else_is_written_to_standard_error_is_kept(capfd):
-    from skae._quiet import quiet
+    from skae._engines.tensorflow.process import quiet
 
     capfd.readouterr()
     with quiet():
@@ -328,7 +328,7 @@ def test_what_else_is_written_to_standard_error_is_kept(capfd):
 
 
 def test_threads_hold_back_together_and_wait_for_nobody(capfd):
-    from skae._quiet import quiet
+    from skae._engines.tensorflow.process import quiet
 
     capfd.readouterr()
     both = threading.Barrier(2, timeout=30)

@@ -14,7 +14,7 @@ from sklearn.preprocessing import MinMaxScaler
 from small import SMALL, python, small_conv
 
 from skae import ConvNetwork
-from skae._program import get_program
+from skae._engines.tensorflow.program import get_program
 
 X = (load_digits().data[:100] / 16).astype(np.float32)
 
@@ -28,7 +28,8 @@ from sklearn.datasets import load_digits
 from threadpoolctl import threadpool_info
 import joblib
 import skae
-from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork, _program
+from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skae._engines.tensorflow import program as _program
 
 X = (load_digits().data[:400] / 16).astype(np.float32)
 NETWORKS = {"dense": DenseNetwork((16,)), "conv": ConvNetwork((4,))}
@@ -305,7 +306,7 @@ def by_skops(ae, folder):
         "skae._models.Spec",
         "skae._networks.ConvNetwork",
         "skae._networks.DenseNetwork",
-        "skae._dense_program.DenseProgram",
+        "skae._engines.numpy.program.DenseProgram",
     ]
     unknown = skops.get_untrusted_types(file=folder / "ae.skops")
     assert set(unknown) <= set(trusted)

@@ -10,9 +10,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork, _inference
-from skae._activations import ACTIVATIONS
-from skae._inference import Layer, forward, one_blas_thread
+from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork, _threads
+from skae._engines.numpy.activations import ACTIVATIONS
+from skae._engines.numpy.forward import Layer, forward
+from skae._threads import one_blas_thread
 
 X = (load_digits().data[:300] / 16).astype(np.float32)
 IMAGES = X.reshape(-1, 8, 8)
@@ -186,9 +187,9 @@ def test_ctrl_c_while_threads_are_given_back_leaves_none_behind(monkeypatch):
                 self.strikes -= 1
                 raise KeyboardInterrupt
 
-    limit = _inference._BlasLimit()
+    limit = _threads._BlasLimit()
     libraries = limit._pools = [Library(1), Library(0)]
-    monkeypatch.setattr(_inference, "_blas_limit", limit)
+    monkeypatch.setattr(_threads, "_blas_limit", limit)
 
     def compute():
         with one_blas_thread() as n_threads:

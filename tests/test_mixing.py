@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skae._mixing import in_blocks
+from skae._data.mixing import in_blocks
 
 # Runs of many sizes, also of none; a row is its number.
 SIZES = np.random.default_rng(0).integers(0, 9, 500)

@@ -91,7 +91,8 @@ import json, sys
 import keras
 import numpy as np
 from sklearn.datasets import load_digits
-from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork, _program
+from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skae._engines.tensorflow import program as _program
 
 images = (load_digits().images[:120, :7] / 16).astype(np.float32)
 networks = {

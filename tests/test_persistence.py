@@ -142,7 +142,7 @@ def test_foreign_files_are_refused(tmp_path, write):
 
 
 def test_a_newer_format_says_to_upgrade(dense, tmp_path, monkeypatch):
-    monkeypatch.setattr("skae._persistence.FORMAT_VERSION", 2)
+    monkeypatch.setattr("skae._files.store.FORMAT_VERSION", 2)
     dense.save(tmp_path / "newer.skae")
     monkeypatch.undo()
     with pytest.raises(skae.FileFormatError, match="Upgrade skae"):

@@ -143,8 +143,8 @@ def test_any_number_of_workers_trains_as_one():
 
 
 STREAM = """
-from skae import _program, _sources
-_program.MAX_RESIDENT_BYTES, _sources.SHUFFLE_BYTES = 60_000, 320_000
+from skae._data import limits
+limits.MAX_RESIDENT_BYTES, limits.SHUFFLE_BYTES = 60_000, 320_000
 
 X = X[:776]
 
@@ -234,9 +234,9 @@ def test_a_dead_worker_ends_the_run_on_the_others():
 
 
 RESUME = """
-from skae import _checkpoint, _program, _streaming
-_checkpoint.SECONDS_BETWEEN = 0
-_program.MAX_RESIDENT_BYTES = _streaming.PART_BYTES = 60_000
+from skae._data import limits
+limits.SECONDS_BETWEEN_CHECKPOINTS = 0
+limits.MAX_RESIDENT_BYTES = limits.PART_BYTES = 60_000
 
 class DrawingNetwork:
     def build_encoder(self, inputs, *, latent_dim, activation, latent_activation):
@@ -311,7 +311,7 @@ def test_two_devices_train_as_one_process_does():
         tell(plain=(plain.history_, plain.score(x)), one=found[1], two=found[2])
 
     # There are strategies without steps that all take together.
-    from skae._distribution import distributed_program
+    from skae._engines.tensorflow.distributed import distributed_program
 
     class Server(tf.distribute.ParameterServerStrategy):
         def __init__(self):
@@ -351,7 +351,7 @@ def test_two_devices_train_as_one_process_does():
 
 def traces_in_this_process():
     """Give the trainers of this process, and the functions that they traced."""
-    from skae._program import _programs
+    from skae._engines.tensorflow.program import _programs
 
     trainers = [t for program in _programs.values() for t in program._idle]
     return len(trainers), sum(len(trainer._traced) for trainer in trainers)
@@ -361,7 +361,7 @@ def blas_threads():
     """Give the most threads that a BLAS of this process may take."""
     from threadpoolctl import threadpool_info
 
-    import skae._inference  # noqa: F401
+    import skae._engines.numpy.forward  # noqa: F401
 
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     return max(pool["num_threads"] for pool in pools)

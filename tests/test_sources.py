@@ -9,9 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
 from small import small as any_small
 
-from skae import _program, _sources, _streaming
-from skae._sources import ArraySource, open_source
-from skae._streaming import Streamed
+from skae._data.arrays import ArraySource
+from skae._data.sources import open_source
+from skae._data.streamed import Streamed
 
 N = 600
 X = (load_digits().data[:N] / 16).astype(np.float32)
@@ -22,13 +22,11 @@ small = partial(any_small, latent_dim=4)
 
 
 @pytest.fixture
-def little_memory(monkeypatch):
+def little_memory(small_limits):
     """An array of some hundred rows is larger than memory."""
-    monkeypatch.setattr(_program, "MAX_RESIDENT_BYTES", 40_000)
-    monkeypatch.setattr(_streaming, "PART_BYTES", 20_000)
-    monkeypatch.setattr(_sources, "BLOCK_BYTES", 2**14)
-    monkeypatch.setattr(_sources, "SHUFFLE_BYTES", 60_000)
-    monkeypatch.setattr(_sources.Source, "shuffle_bytes", 60_000)
+    small_limits(
+        resident=40_000, part=20_000, block=2**14, shuffle=60_000, long_shuffle=60_000
+    )
 
 
 # Each makes a source of the rows in a folder of its own. `broken` puts other values

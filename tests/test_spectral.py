@@ -8,8 +8,9 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.metrics import adjusted_rand_score
 
-from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork, _program, _spectral
-from skae._spectral import spectral_embedding, spectral_targets
+from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skae._objectives import spectral
+from skae._objectives.spectral import spectral_embedding, spectral_targets
 
 digits = load_digits()
 X = (digits.data / 16).astype(np.float32)
@@ -97,8 +98,8 @@ def test_where_it_does_not_apply_it_changes_nothing(parameters):
     assert_array_equal(gathered.transform(X), plain.transform(X))
 
 
-def test_streamed_data_are_not_drawn(monkeypatch):
-    monkeypatch.setattr(_program, "MAX_RESIDENT_BYTES", 100_000)
+def test_streamed_data_are_not_drawn(small_limits):
+    small_limits(resident=100_000)
     parameters = {"epochs": 5, "batch_size": 15, "network": DenseNetwork((16,))}
     gathered, plain = fitted(**parameters), fitted(spectral=False, **parameters)
     assert_array_equal(gathered.transform(X), plain.transform(X))
@@ -119,7 +120,7 @@ def test_a_graph_in_many_parts_is_no_trouble():
 
 
 def test_where_the_embedding_is_not_found_training_goes_on_as_before(monkeypatch):
-    monkeypatch.setattr(_spectral, "_MAX_ITERATIONS", 1)
+    monkeypatch.setattr(spectral, "_MAX_ITERATIONS", 1)
     with pytest.raises(ArpackNoConvergence):
         spectral_embedding(np.random.default_rng(0).normal(size=(1000, 8)))
     parameters = {

@@ -17,10 +17,6 @@ from skae import (
     ConvNetwork,
     DenseNetwork,
     FileFormatError,
-    _checkpoint,
-    _program,
-    _sources,
-    _streaming,
     load,
 )
 
@@ -47,13 +43,15 @@ class Batches:
 
 
 @pytest.fixture
-def little_memory(monkeypatch):
-    monkeypatch.setattr(_program, "MAX_RESIDENT_BYTES", 100_000)
-    monkeypatch.setattr(_streaming, "PART_BYTES", 60_000)
-    monkeypatch.setattr(_sources, "BLOCK_BYTES", 2**16)
-    monkeypatch.setattr(_sources, "SHUFFLE_BYTES", 120_000)
-    monkeypatch.setattr(_sources.Source, "shuffle_bytes", 200_000)
-    monkeypatch.setattr(_checkpoint, "SECONDS_BETWEEN", 0)
+def little_memory(small_limits):
+    small_limits(
+        resident=100_000,
+        part=60_000,
+        block=2**16,
+        shuffle=120_000,
+        long_shuffle=200_000,
+        seconds_between_checkpoints=0,
+    )
 
 
 def test_what_fits_in_memory_is_fitted_as_by_fit():
@@ -71,13 +69,12 @@ def test_a_memmap_gives_the_bits_of_the_array(tmp_path):
 
 
 @pytest.mark.parametrize("network", [DenseNetwork((16,)), ConvNetwork(filters=(2,))])
-def test_latents_are_mapped_back_block_by_block(tmp_path, monkeypatch, network):
+def test_latents_are_mapped_back_block_by_block(tmp_path, small_limits, network):
     ae = small(network=network, epochs=1).fit(X)
     latents = np.tile(ae.transform(X), (20, 1))
     expected = ae.inverse_transform(latents)
     # The latents are few; it is the reconstructions that are large.
-    monkeypatch.setattr(_program, "MAX_RESIDENT_BYTES", 2 * latents.nbytes)
-    monkeypatch.setattr(_sources, "BLOCK_BYTES", 2**19)
+    small_limits(resident=2 * latents.nbytes, block=2**19)
     np.save(tmp_path / "z.npy", latents)
     mapped = np.load(tmp_path / "z.npy", mmap_mode="r")
     tracemalloc.start()
@@ -224,7 +221,7 @@ import sys
 import numpy as np
 from sklearn.datasets import load_digits
 from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
-from skae import _checkpoint, _program, _sources, _streaming
+from skae._data import limits
 
 class DrawingNetwork(ConvNetwork):
     __module__ = "run"  # in both processes
@@ -245,10 +242,10 @@ def run(which, checkpoint):
     return ae.fit_dataset(np.array_split(X, 20), checkpoint=checkpoint)
 
 if __name__ == "__main__":
-    _program.MAX_RESIDENT_BYTES = 100_000
-    _streaming.PART_BYTES = 60_000
-    _sources.Source.shuffle_bytes = 200_000
-    _checkpoint.SECONDS_BETWEEN = 0
+    limits.MAX_RESIDENT_BYTES = 100_000
+    limits.PART_BYTES = 60_000
+    limits.LONG_SHUFFLE_BYTES = 200_000
+    limits.SECONDS_BETWEEN_CHECKPOINTS = 0
     run(*sys.argv[1:])
 """
 

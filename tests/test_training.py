@@ -14,10 +14,10 @@ from small import SMALL, small, small_conv
 from threadpoolctl import threadpool_limits
 
 from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
-from skae._activations import ACTIVATIONS
-from skae._dense_program import DenseProgram
+from skae._engines.numpy.activations import ACTIVATIONS
+from skae._engines.numpy.program import DenseProgram
+from skae._engines.tensorflow.program import Program, get_program
 from skae._models import Spec
-from skae._program import Program, get_program
 
 X = (load_digits().data[:300] / 16).astype(np.float32)
 IMAGES = X.reshape(-1, 8, 8)

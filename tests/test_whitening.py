@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits, make_blobs
 from sklearn.metrics import adjusted_rand_score
 
 from skae import AutoencoderTransformer, DenseNetwork
-from skae._whitening import local_whitening
+from skae._objectives.whitening import local_whitening
 
 X = load_digits().data / 16
 

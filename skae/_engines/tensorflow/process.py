@@ -9,10 +9,10 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from typing import Any
 
-from skae._models import ctrl_c_waits
+from skae._interrupts import ctrl_c_waits
 
 # The notes of TensorFlow, its converters and LiteRT, and what it says of a missing GPU.
 _NOTES = re.compile(
@@ -80,3 +80,51 @@ def _held_back() -> Iterator[None]:
             for line in held:
                 if not _NOTES.match(line):
                     os.write(2, line)
+
+
+_tensorflow_pid: int | None = None
+
+
+def _after_fork() -> None:
+    global _door, _tensorflow_pid
+    _door = threading.Lock()
+    # The user may have run TensorFlow, too; nothing public says whether it ran.
+    if _tensorflow_pid is None and "tensorflow" in sys.modules:
+        _tensorflow_pid = os.getppid()
+
+
+if hasattr(os, "register_at_fork"):  # absent on Windows
+    # A fork may happen while another thread holds the lock.
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def refuse_fork() -> None:
+    """Raise where TensorFlow would wait for ever for threads that a fork lost."""
+    global _tensorflow_pid
+    if _tensorflow_pid is None:
+        _tensorflow_pid = os.getpid()
+    if _tensorflow_pid != os.getpid():
+        raise RuntimeError(
+            "This process was forked from one in which TensorFlow had already run, and "
+            "TensorFlow does not survive a fork. Start workers with joblib's 'loky' "
+            "backend or with multiprocessing.get_context('spawn'), or fork before the "
+            "first fit."
+        )
+
+
+def spare_gpu_memory() -> None:
+    """Let TensorFlow take the memory of GPUs as it needs it, and not all at once.
+
+    Whatever the user has decided about them stays, and so does a GPU in use.
+    """
+    import tensorflow as tf
+
+    gpus = tf.config.get_visible_devices("GPU")
+    decided = "TF_FORCE_GPU_ALLOW_GROWTH" in os.environ or any(
+        tf.config.experimental.get_memory_growth(gpu) is not None
+        or tf.config.get_logical_device_configuration(gpu) is not None
+        for gpu in gpus
+    )
+    for gpu in [] if decided else gpus:
+        with suppress(RuntimeError):  # raised once TensorFlow has begun
+            tf.config.experimental.set_memory_growth(gpu, True)

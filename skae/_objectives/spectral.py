@@ -18,9 +18,9 @@ from scipy.linalg import orthogonal_procrustes
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
-from skae._inference import one_blas_thread
-from skae._training import Watcher
-from skae._whitening import nearest
+from skae._fitting.watchers import Watcher
+from skae._objectives.neighbors import nearest
+from skae._threads import one_blas_thread
 
 # On fewer axes the embedding is a ring or a sphere; on more, neighbours are slow.
 MIN_DIMENSION, MAX_DIMENSION = 4, 20

@@ -13,7 +13,6 @@ reads all of it. Neither order depends on the number of workers.
 # SPDX-License-Identifier: BSD-3-Clause
 
 import copy
-import functools
 import itertools
 import random
 import zlib
@@ -24,88 +23,17 @@ from itertools import zip_longest
 from typing import Any
 
 import numpy as np
-from sklearn.utils._set_output import _wrap_data_with_container
 
-from skae import _program
-from skae._distribution import gather, place, together
-from skae._mixing import Mixed, in_blocks, through_buffer
-from skae._sources import ArraySource, Batch, Source, large_array, reading
-from skae._training import set_aside
-from skae._validation import check_samples, check_weights
+from skae._data import limits
+from skae._data.arrays import ArraySource
+from skae._data.mixing import Mixed, in_blocks, through_buffer
+from skae._data.resident import Part, Resident
+from skae._data.source import Batch, Source, reading
+from skae._data.validation import check_samples, check_weights
+from skae._engines.tensorflow.workers import gather, place, together
 
-# Bytes of rows that training is handed at once.
-PART_BYTES = 32 * 2**20
-# The most that is set aside of a stream, since it is evaluated after each epoch.
-MAX_ASIDE_BYTES = 64 * 2**20
-# Rows that are copied to be mapped at once.
-_MAPPED_ROWS = 1024
 # Runs are short where a block holds so many of the longest.
 _MIN_RUNS_OF_BLOCK = 32
-
-Part = tuple[tuple, np.ndarray]
-
-
-class Resident:
-    """Data in memory: an epoch is one part."""
-
-    streamed = False
-
-    def __init__(self, X: np.ndarray, sample_weight: np.ndarray, seen: dict[str, Any]):
-        self._X = X
-        self.weight = sample_weight
-        self._rows = np.flatnonzero(sample_weight)
-        self._aside: np.ndarray | None = None
-        self.seen = seen
-        self.dtype = X.dtype
-        self.n_rows = len(X)
-
-    @property
-    def n_train(self) -> int:
-        return len(self._rows)
-
-    def facts(self) -> dict[str, Any]:
-        """Give what tells these data from others, by name."""
-        return {
-            "the shape of X": self._X.shape,
-            "the rows of X": self._X[[0, len(self._X) // 2, -1]],
-            "`sample_weight`": self.weight,
-        }
-
-    def range(self) -> tuple[float, float]:
-        """Give the least and the greatest value among rows of positive weight."""
-        kept = self._X if self.weight.all() else self._X[self.weight > 0]
-        return kept.min(), kept.max()
-
-    def set_aside(self, fraction: float, random_state: np.random.RandomState) -> None:
-        self._rows, self._aside = set_aside(self._X, self._rows, fraction, random_state)
-
-    def bring(self, trainer: Any, dtype: str, batch_size: int) -> None:
-        """Bring the data to the trainer."""
-        del batch_size
-        weight = self.weight.astype(dtype, copy=False)
-        self._put = trainer.put(self._X, weight)
-
-    def epoch(
-        self, random_state: np.random.RandomState, first: int
-    ) -> Generator[Part, None, None]:
-        order = self._rows[random_state.permutation(len(self._rows))]
-        if not first:
-            yield self._put, order
-
-    def validation(self) -> Part | None:
-        return None if self._aside is None else (self._put, self._aside)
-
-    def map_some(
-        self, function: Callable, n: int, random_state: np.random.RandomState
-    ) -> np.ndarray:
-        """Apply a function to n rows drawn at random, in random order."""
-        rows = random_state.permutation(self._rows)[:n]
-        blocks = np.split(rows, range(_MAPPED_ROWS, len(rows), _MAPPED_ROWS))
-        return np.concatenate([function(self._X[block]) for block in blocks])
-
-    def map(self, function: Callable) -> np.ndarray:
-        """Apply a function to all rows."""
-        return function(self._X)
 
 
 class Streamed:
@@ -250,7 +178,7 @@ class Streamed:
         """
         self._seed = int(random_state.randint(2**31 - 1))
         row_bytes = self.dtype.itemsize * int(np.prod(self._checked.sample_shape_))
-        most = MAX_ASIDE_BYTES / (row_bytes * self.n_kept)
+        most = limits.MAX_ASIDE_BYTES / (row_bytes * self.n_kept)
         self._threshold = int(2**32 * min(fraction, most))
         found = []
         for label, batch in self._source.ordered():
@@ -272,7 +200,7 @@ class Streamed:
         self._weight_dtype = dtype
         self._batch_size = batch_size
         row_bytes = self.dtype.itemsize * int(np.prod(self._checked.sample_shape_))
-        n_batches = max(1, PART_BYTES // (row_bytes * batch_size))
+        n_batches = max(1, limits.PART_BYTES // (row_bytes * batch_size))
         self._part_rows = n_batches * batch_size
         capacity = max(self._part_rows, self._source.shuffle_bytes // row_bytes)
         self._capacity = min(capacity, self.n_train)
@@ -352,7 +280,7 @@ class Streamed:
         return self._source.knows_sizes and self.n_train == self.n_rows
 
     def _parts(self, generator: np.random.RandomState) -> Generator[Mixed, None, None]:
-        """Give the parts of an epoch; see `skae._mixing`."""
+        """Give the parts of an epoch; see `skae._data.mixing`."""
 
         def room(n_rows: int) -> tuple[np.ndarray, np.ndarray]:
             shape = (n_rows, *self._checked.sample_shape_)
@@ -443,51 +371,6 @@ class Streamed:
                 f"{len(self._names)} seen before it was {theirs!r}. Give the same "
                 "columns in the same order."
             )
-
-
-def over_blocks(
-    estimator: Any,
-    X: Any,
-    function: Callable,
-    check: Callable | None = None,
-    width: int | None = None,
-) -> np.ndarray:
-    """Apply a function to samples, block by block where there are many.
-
-    A block holds a power of two of rows, so that the results do not depend on it.
-    What is not made of samples has its own `check`; `width` is the number of values of
-    a row of the result, if that is what takes memory.
-    """
-    if check is None:
-        check = functools.partial(check_samples, estimator, reset=False)
-    if not large_array(X, _program.MAX_RESIDENT_BYTES, width):
-        return function(check(X))
-    out, start = None, 0
-    for label, batch in ArraySource(X, width=width).ordered():
-        with reading(label):
-            result = function(check(batch.X))
-        if out is None:
-            out = np.empty((X.shape[0], *result.shape[1:]), result.dtype)
-        out[start : start + len(result)] = result
-        start += len(result)
-        del batch
-    assert out is not None
-    return out
-
-
-def over_batches(
-    estimator: Any, source: Source, function: Callable
-) -> Generator[Any, None, None]:
-    """Apply a function to the samples of each batch, in order, as `transform` would."""
-    data = Streamed(source, estimator, reset=False)
-    with closing(ahead(source.ordered())) as batches:
-        for label, batch in batches:
-            X = data.check(label, batch)[0]
-            if len(X):
-                Z = _wrap_data_with_container(
-                    "transform", function(X), batch.X, estimator
-                )
-                yield Z
 
 
 def ahead(iterator: Any) -> Generator[Any, None, None]:

@@ -7,11 +7,12 @@ import copy
 import math
 import os
 
-from skae._activations import ACTIVATIONS
-from skae._dense_program import DenseProgram
-from skae._distribution import current_strategy, distributed_program
+from skae._engines.numpy.activations import ACTIVATIONS
+from skae._engines.numpy.program import DenseProgram
+from skae._engines.tensorflow.distributed import distributed_program
+from skae._engines.tensorflow.program import get_program
+from skae._engines.tensorflow.workers import current_strategy
 from skae._networks import ConvNetwork, DenseNetwork
-from skae._program import get_program
 
 _NETWORKS = {"dense": DenseNetwork, "conv": ConvNetwork}
 # Up to this many multiplications a sample a step takes less time in NumPy than in

@@ -1,8 +1,4 @@
-"""The forward pass of a chain of dense layers in NumPy.
-
-It needs no TensorFlow, costs microseconds on a single row, and gives the same
-bits whatever the number of threads.
-"""
+"""One thread of BLAS to a product, while anyone needs it."""
 
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
@@ -11,57 +7,9 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import NamedTuple
 
-import numpy as np
 from threadpoolctl import ThreadpoolController
-
-from skae._activations import ACTIVATIONS
-
-# Rows that go through all layers at once: few enough to stay in the cache, many
-# enough for the matrix products to run at full speed.
-BLOCK_ROWS = 512
-# OpenBLAS never splits products of fewer multiplications among threads.
-_SERIAL_WORK = 9216
-
-
-class Layer(NamedTuple):
-    """A dense layer: activation(x @ kernel + bias)."""
-
-    kernel: np.ndarray
-    bias: np.ndarray
-    activation: str
-
-
-def forward(layers: list[Layer], X: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Run rows through the layers, block by block, in the given dtype."""
-    out = np.empty((len(X), layers[-1].bias.shape[0]), dtype)
-
-    def run(start: int) -> None:
-        x = np.asarray(X[start : start + BLOCK_ROWS], dtype)
-        for kernel, bias, activation in layers[:-1]:
-            x = x @ kernel
-            x += bias
-            ACTIVATIONS[activation](x)
-        kernel, bias, activation = layers[-1]
-        last = np.matmul(x, kernel, out=out[start : start + BLOCK_ROWS])
-        last += bias
-        ACTIVATIONS[activation](last)
-
-    starts = range(0, len(X), BLOCK_ROWS)
-    if len(X) * max(layer.kernel.size for layer in layers) <= _SERIAL_WORK:
-        run(0)
-        return out
-    with one_blas_thread() as blas_threads:
-        if blas_threads == 1 or len(starts) < 4:
-            for start in starts:
-                run(start)
-        else:
-            with ThreadPoolExecutor(blas_threads) as pool:
-                list(pool.map(run, starts))
-    return out
 
 
 class _BlasLimit:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skae._activations import ACTIVATIONS
+from skae._engines.numpy.activations import ACTIVATIONS
 from skae._networks import ConvNetwork, DenseNetwork
 
 # No header of ours comes near this size; and a few bytes of JSON can become a hundred

@@ -11,8 +11,8 @@ and t-SNE depend on it, for they measure Euclidean distances.
 import math
 
 import numpy as np
-from joblib import parallel_config
-from sklearn.neighbors import NearestNeighbors
+
+from skae._objectives.neighbors import nearest
 
 # Neighbours of this many samples are enough to estimate the map.
 MAX_SAMPLES = 10_000
@@ -22,18 +22,7 @@ MIN_SAMPLES_PER_DIMENSION = 200
 _ROWS_PER_NEIGHBOR, _MIN_NEIGHBORS = 200, 5
 # The neighbours of every eighth sample are looked up.
 _ROWS_PER_ANCHOR = 8
-# Trees find neighbours sooner than all distances do, up to this many columns.
-_MAX_TREE_DIMENSION = 20
 _N_ROUNDS = 10
-
-
-def nearest(points: np.ndarray, Z: np.ndarray, n_neighbors: int) -> np.ndarray:
-    """Give the rows of the points that are nearest to each vector."""
-    algorithm = "kd_tree" if Z.shape[1] <= _MAX_TREE_DIMENSION else "brute"
-    search = NearestNeighbors(n_neighbors=n_neighbors, algorithm=algorithm).fit(points)
-    # Within a search on Dask, these small tasks would all go through its cluster.
-    with parallel_config("sequential"):
-        return search.kneighbors(Z, return_distance=False)
 
 
 def local_whitening(Z: np.ndarray) -> np.ndarray:

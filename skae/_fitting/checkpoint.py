@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from skae._distribution import agree_on, place
-from skae._engines import dense_program
+from skae._data import limits
+from skae._engines.choice import dense_program
+from skae._engines.tensorflow.workers import agree_on, place
+from skae._files.store import load_fitted, load_run, save
+from skae._files.words import numbered, to_json
+from skae._fitting.epochs import Position
+from skae._fitting.watchers import EarlyStopping
 from skae._models import Spec
-from skae._persistence import load_fitted, load_run, numbered, save, to_json
-from skae._training import EarlyStopping, Position
-
-# Within an epoch a checkpoint is written when the last one is older than this.
-SECONDS_BETWEEN = 30.0
 
 
 class Checkpoint:
@@ -131,7 +131,10 @@ class Checkpoint:
         """Write the run as it is now, if it is time."""
         if not self._writes:
             return
-        if not whole_epoch and time.monotonic() - self._last < SECONDS_BETWEEN:
+        if (
+            not whole_epoch
+            and time.monotonic() - self._last < limits.SECONDS_BETWEEN_CHECKPOINTS
+        ):
             return
         position = self._position
         arrays = {f"run_seed_{i}": s for i, s in enumerate(self._trainer.seeds())}

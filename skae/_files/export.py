@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 
-from skae._quiet import quiet
+from skae._engines.tensorflow.process import quiet
 
 PARTS = ("encoder", "decoder", "autoencoder")
 # What a SavedModel consists of; a directory that holds more is not replaced.

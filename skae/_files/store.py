@@ -17,14 +17,12 @@ import os
 import secrets
 import shutil
 import stat
-from numbers import Integral, Real
 
 import numpy as np
 
 from skae import __version__
-from skae._file_content import (
+from skae._files.content import (
     MAX_HEADER_BYTES,
-    OwnObject,
     check_tensors,
     parse_json,
     read_fitted,
@@ -32,10 +30,8 @@ from skae._file_content import (
     read_run,
     read_tensor_table,
 )
+from skae._files.words import numbered, to_json
 from skae._models import Spec
-from skae._networks import ConvNetwork, DenseNetwork
-
-__all__ = ["FileFormatError", "load"]
 
 # Raised by one when older versions can't read the files any more.
 FORMAT_VERSION = 1
@@ -86,63 +82,10 @@ def save(estimator, path, run=None, arrays=None):  # numpydoc ignore=PR01
     _sync_folder(folder)
 
 
-def load(path):
-    """Load a transformer that `AutoencoderTransformer.save` wrote.
-
-    The file holds no code, and none is run: it is safe to load a file from a stranger,
-    as far as its latent vectors and reconstructions can be trusted.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Returns
-    -------
-    estimator : AutoencoderTransformer
-        The fitted transformer, with the parameters it was saved with.
-
-    Raises
-    ------
-    FileFormatError
-        If the file is damaged, cut off, of another format or of a newer version.
-
-    OSError
-        If the file can't be read, for instance because there is none.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import numpy as np
-    >>> import skae
-    >>> from sklearn.datasets import load_iris
-    >>> X = load_iris().data
-    >>> ae = skae.AutoencoderTransformer(2, epochs=5).fit(X)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     ae.save(Path(folder) / "iris.skae")
-    ...     again = skae.load(Path(folder) / "iris.skae")
-    >>> bool(np.all(again.transform(X) == ae.transform(X)))
-    True
-    """
-    path = os.fspath(path)
-    with _refusing(path):
-        parameters, fitted, tensors, _ = _read(path)
-        values = [*fitted.items(), *parameters.items()]
-        own = {name for name, value in values if isinstance(value, OwnObject)}
-        if own:
-            raise FileFormatError(
-                f"{path!r} is the checkpoint of a run with objects of your own or of "
-                f"Keras, which no file holds: {', '.join(sorted(own))}. `fit_dataset` "
-                "with these objects goes on from it."
-            )
-        return _put_together(parameters, fitted, tensors)
-
-
 def load_run(path):  # numpydoc ignore=PR01,RT01
     """Load what a checkpoint holds beside its transformer: the run and all arrays."""
-    with _refusing(path):
-        *_, tensors, run = _read(path)
+    with refusing(path):
+        *_, tensors, run = read(path)
     if run is None:
         raise FileFormatError(
             f"{path!r} is a transformer that `save` wrote, not a checkpoint. Choose "
@@ -153,13 +96,13 @@ def load_run(path):  # numpydoc ignore=PR01,RT01
 
 def load_fitted(path, spec):  # numpydoc ignore=PR01,RT01
     """Load the fitted attributes of a checkpoint whose spec is known."""
-    with _refusing(path):
-        _, fitted, tensors, _ = _read(path)
-        return _attributes(fitted, tensors, spec)
+    with refusing(path):
+        _, fitted, tensors, _ = read(path)
+        return attributes(fitted, tensors, spec)
 
 
 @contextlib.contextmanager
-def _refusing(path):
+def refusing(path):
     """Give whatever fails the words and the class of a file that is refused."""
     try:
         yield
@@ -173,7 +116,7 @@ def _refusing(path):
         ) from error
 
 
-def _read(path):
+def read(path):
     """Give parameters, fitted values, arrays and run of a file, once checked."""
     kind = os.stat(path).st_mode
     if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
@@ -269,12 +212,9 @@ def _state(estimator):
     return estimator._optimizer_state or []
 
 
-def _put_together(parameters, fitted, tensors):
-    from skae._autoencoder import AutoencoderTransformer
-
-    estimator = AutoencoderTransformer(**parameters)
-    estimator._validate_params()
-    spec = Spec(
+def spec_of(fitted, estimator):  # numpydoc ignore=PR01,RT01
+    """Give the spec that a file describes."""
+    return Spec(
         network=fitted["network"],
         sample_shape=fitted["sample_shape"],
         loss=estimator.loss,
@@ -282,12 +222,9 @@ def _put_together(parameters, fitted, tensors):
         dtype=fitted["dtype"],
         **{word: fitted[word] for word in _SPEC_WORDS},
     )
-    state = _attributes(fitted, tensors, spec)
-    estimator.__setstate__({**estimator.__getstate__(), **state})
-    return estimator
 
 
-def _attributes(fitted, tensors, spec):
+def attributes(fitted, tensors, spec):
     """Give the fitted attributes, without the program that runs them."""
     state = {
         "weights_": numbered(tensors, "weight"),
@@ -304,66 +241,6 @@ def _attributes(fitted, tensors, spec):
         names = np.array(fitted["feature_names_in"], dtype=object)
         state["feature_names_in_"] = names
     return state
-
-
-def numbered(tensors, kind):  # numpydoc ignore=PR01,RT01
-    """Give the arrays of a kind, in order."""
-    count = sum(name.startswith(f"{kind}_") for name in tensors)
-    return [tensors[f"{kind}_{i}"] for i in range(count)]
-
-
-def to_json(value, name, own=False):  # numpydoc ignore=PR01,RT01
-    """Give what stands for a value in the header, or say that it has no place.
-
-    With `own`, words stand for an object of the user's own.
-    """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, (bool, str, Integral, Real)):
-        return value
-    if isinstance(value, (tuple, list)):
-        return [to_json(item, name, own) for item in value]
-    if type(value) in (ConvNetwork, DenseNetwork):
-        parameters = value.get_params(deep=False)
-        return {
-            "network": type(value).__name__,
-            "parameters": {k: to_json(v, k) for k, v in parameters.items()},
-        }
-    if isinstance(value, np.random.RandomState):
-        state = value.get_state(legacy=False)
-        if state["bit_generator"] == "MT19937":
-            keys, position = state["state"]["key"], state["state"]["pos"]
-            rest = [int(position), int(state["has_gauss"]), float(state["gauss"])]
-            return {"random_state": ["MT19937", keys.tolist(), *rest]}
-    if own:
-        return {"object": _describe(value)}
-    raise TypeError(
-        f"`save` writes no code, and {name}={value!r} is an object of your own or of "
-        "Keras. Use its name where it has one, or pickle the transformer."
-    )
-
-
-def _describe(value):
-    """Say what an object is, in words that are the same in every process."""
-    if value is None or isinstance(value, (bool, str, bytes, Integral, Real)):
-        return repr(value)
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_describe, value))}]"
-    if isinstance(value, dict):
-        return f"({', '.join(sorted(f'{k}={_describe(v)}' for k, v in value.items()))})"
-    if isinstance(value, np.ndarray):
-        return f"array {hashlib.sha256(value.tobytes()).hexdigest()[:16]}"
-    if hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}"
-    if hasattr(value, "get_params"):
-        parts = value.get_params(deep=False)
-    elif hasattr(value, "get_config"):
-        # Keras numbers the names of what it makes, and Huber leaves out its delta.
-        parts = {**value.get_config(), **getattr(value, "_fn_kwargs", {})}
-        parts.pop("name", None)
-    else:
-        parts = getattr(value, "__dict__", {})
-    return _describe(type(value)) + _describe(parts)
 
 
 def _digest(text, tensors):

@@ -1,0 +1,1 @@
+"""Chains of dense layers in NumPy."""

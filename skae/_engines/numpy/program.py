@@ -1,0 +1,87 @@
+"""Training a chain of dense layers in NumPy.
+
+TensorFlow spends some two microseconds on each operation of a graph, whatever
+its size, and a second or more on its import and on tracing. A small network is
+done sooner without it. The twin of `skae._engines.tensorflow`, with the same interface.
+"""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from skae._engines.numpy.chain import Chain
+from skae._engines.numpy.forward import forward
+from skae._engines.numpy.trainer import DenseTrainer
+from skae._threads import one_blas_thread
+
+
+class DenseProgram:
+    """A chain of dense layers, trained by Adam on the mean squared error."""
+
+    draws = True
+
+    def __init__(
+        self,
+        encoder_sizes: Sequence[int],
+        decoder_sizes: Sequence[int],
+        activation: str,
+        latent_activation: str,
+        output_activation: str,
+        dtype: Any,
+    ):
+        self.chain = Chain(
+            sizes=(decoder_sizes[-1], *encoder_sizes, *decoder_sizes),
+            activations=(
+                *[activation] * (len(encoder_sizes) - 1),
+                latent_activation,
+                *[activation] * (len(decoder_sizes) - 1),
+                output_activation,
+            ),
+            n_encoder_layers=len(encoder_sizes),
+            dtype=np.dtype(dtype),
+        )
+
+    @property
+    def n_encoder_weights(self) -> int:
+        return 2 * self.chain.n_encoder_layers
+
+    @property
+    def work(self) -> int:
+        """Multiplications a sample."""
+        return self.chain.work
+
+    def initial_weights(self, random_state: np.random.RandomState) -> list[np.ndarray]:
+        """Draw kernels as Keras does (Glorot and Bengio, 2010); biases are zero."""
+        dtype, weights = self.chain.dtype, []
+        for fan_in, fan_out in pairwise(self.chain.sizes):
+            limit = np.sqrt(6 / (fan_in + fan_out))
+            kernel = random_state.uniform(-limit, limit, (fan_in, fan_out))
+            weights += [kernel.astype(dtype), np.zeros(fan_out, dtype)]
+        return weights
+
+    def check(self, weights: Sequence[np.ndarray]) -> None:
+        """Check that weights from elsewhere have the shapes of this network."""
+        shapes = [weight.shape for weight in weights]
+        if shapes != self.chain.shapes:
+            raise ValueError(
+                f"expected weights of shapes {self.chain.shapes}, got {shapes}"
+            )
+
+    def encode(self, weights: Sequence[np.ndarray], X: np.ndarray) -> np.ndarray:
+        layers = self.chain.layers(weights)[: self.chain.n_encoder_layers]
+        return forward(layers, X.reshape(len(X), -1), self.chain.dtype)
+
+    def decode(self, weights: Sequence[np.ndarray], Z: np.ndarray) -> np.ndarray:
+        layers = self.chain.layers(weights)[self.chain.n_encoder_layers :]
+        return forward(layers, Z, self.chain.dtype)
+
+    @contextmanager
+    def lease(self) -> Iterator["DenseTrainer"]:
+        with one_blas_thread() as n_threads:
+            yield DenseTrainer(self.chain, n_threads)

@@ -1,0 +1,207 @@
+"""The arrays of one fit of a chain of dense layers, and its steps."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from skae._engines.numpy.chain import Chain
+from skae._engines.numpy.forward import forward
+from skae._engines.numpy.workspace import _BETA_1, _BETA_2, _Workspace
+
+# From this many multiplications a batch, forwards, two threads are worth their meeting.
+_SHARED_WORK = 2**23
+# Rows that are evaluated at once.
+_EVALUATED_ROWS = 4096
+
+
+class DenseTrainer:
+    """The arrays of one fit.
+
+    The rows of a large batch are cut into two shares. Two threads run a share each
+    forwards and backwards, meet, and update the parameters together. How the work is
+    cut follows from the sizes alone, so the bits do not depend on who does what.
+    """
+
+    def __init__(self, chain: Chain, n_threads: int = 1):
+        self.chain = chain
+        self._n_threads = n_threads
+        dtype, shapes = chain.dtype, chain.shapes
+        # One flat array each, so that Adam runs over many parameters at once: the
+        # weights, and the running means of the gradients and of their squares.
+        self._flat = np.zeros((3, sum(map(math.prod, shapes))), dtype)
+        self._weights, *moments = (_views(flat, shapes) for flat in self._flat)
+        self._moments = [view for views in moments for view in views]
+        self._n_steps = 0
+        self._targets: np.ndarray | None = None
+        self._strength = 0.0
+        self._workspaces: dict[tuple[int, int], _Workspace] = {}
+
+    def load(
+        self, weights: Sequence[np.ndarray], state: Sequence | None, seed: int
+    ) -> None:
+        """Set the weights and the optimizer's state (None: that of a new one)."""
+        del seed  # dense layers draw nothing while they train
+        self._targets, self._strength = None, 0.0
+        self.load_weights(weights)
+        if state is None:
+            self._n_steps = 0
+            self._flat[1:] = 0
+        else:
+            self._n_steps = int(state[0])
+            for mine, given in zip(self._moments, state[1:], strict=True):
+                mine[...] = given
+
+    def load_weights(self, weights: Sequence[np.ndarray]) -> None:
+        for mine, given in zip(self._weights, weights, strict=True):
+            mine[...] = given
+
+    def weights(self) -> list[np.ndarray]:
+        return [weight.copy() for weight in self._weights]
+
+    def state(self) -> list[np.ndarray]:
+        return [np.array(self._n_steps), *(moment.copy() for moment in self._moments)]
+
+    def seeds(self) -> list[np.ndarray]:
+        return []
+
+    def load_seeds(self, seeds: Sequence[np.ndarray]) -> None:
+        pass
+
+    def draw_to(self, targets: np.ndarray, strength: float) -> None:
+        """Add to the loss the mean square distance of each latent to its target."""
+        self._targets = targets.astype(self.chain.dtype, copy=False)
+        self._strength = strength
+
+    def finish(self) -> None:
+        pass
+
+    def put(self, X: np.ndarray, sample_weight: np.ndarray) -> tuple:
+        return X.reshape(len(X), -1), sample_weight
+
+    def train(
+        self,
+        data: tuple,
+        order: np.ndarray,
+        rates: np.ndarray,
+        batch_size: int,
+        sums: tuple[float, float],
+    ) -> tuple[float, float]:
+        """Take a step a batch; add sum(w l) and sum(w) to `sums`."""
+        X, sample_weight = data
+        dtype = self.chain.dtype
+        weights = sample_weight[order]
+        starts = range(0, len(order), batch_size)
+        batch_weights = np.add.reduceat(weights, starts, dtype=np.float64)
+        # The mean over the features, the mean over the weights, Adam's first factor.
+        factors = 2 * (1 - _BETA_1) / (X.shape[1] * batch_weights)
+        scales = weights * np.repeat(factors, batch_size)[: len(order)].astype(dtype)
+        scales = scales[:, np.newaxis]
+        steps = self._adam_steps(rates)
+        latents = None
+        if self._targets is not None:
+            drawn = self._strength * X.shape[1] / self._targets.shape[1]
+            latents = self._targets, scales * np.array(drawn, dtype)
+        n_shares = 2 if self.chain.work * batch_size >= _SHARED_WORK else 1
+
+        def run(shares: Sequence[int], meet: Callable[[], object]) -> float:
+            total = 0.0
+            # What overflows is refused later, in words.
+            with np.errstate(all="ignore"):
+                for start, step, batch_weight in zip(
+                    starts, steps, batch_weights, strict=True
+                ):
+                    rows = order[start : start + batch_size]
+                    scale = scales[start : start + batch_size]
+                    pull = None
+                    if latents is not None:
+                        targets, pulls = latents
+                        pull = targets[rows], pulls[start : start + batch_size]
+                    space = self._workspace(len(rows), n_shares)
+                    for share in shares:
+                        product = space.propagate(share, X, rows, scale, pull)
+                        total += product * batch_weight
+                    meet()
+                    for share in shares:
+                        space.update(share, step)
+                    meet()
+            return total / (2 * (1 - _BETA_1))
+
+        if n_shares == 1 or self._n_threads == 1:
+            total = run(range(n_shares), _go_on)
+        else:
+            total = _run_in_threads(run, n_shares)
+        self._n_steps += len(rates)
+        return sums[0] + float(total), sums[1] + float(batch_weights.sum())
+
+    def evaluate(
+        self, data: tuple, rows: np.ndarray, batch_size: int
+    ) -> tuple[float, float]:
+        """Give sum(w l) and sum(w) over the rows."""
+        X, sample_weight = data
+        layers = self.chain.layers(self._weights)
+        total = weight = 0.0
+        for start in range(0, len(rows), _EVALUATED_ROWS):
+            batch = rows[start : start + _EVALUATED_ROWS]
+            x, w = X[batch].astype(self.chain.dtype, copy=False), sample_weight[batch]
+            difference = forward(layers, x, self.chain.dtype)
+            difference -= x
+            squares = np.einsum("ij,ij->i", difference, difference)
+            total += float(squares @ w) / x.shape[1]
+            weight += float(w.sum())
+        return total, weight
+
+    def _workspace(self, n_rows: int, n_shares: int) -> "_Workspace":
+        # An epoch has two sizes of batch at most; any number of threads may ask.
+        key = n_rows, n_shares
+        if key not in self._workspaces:
+            space = _Workspace(self.chain, self._weights, self._flat, *key)
+            self._workspaces.setdefault(key, space)
+        return self._workspaces[key]
+
+    def _adam_steps(self, rates: np.ndarray) -> list[np.ndarray]:
+        """Give the factor of each update, with Adam's correction of its bias."""
+        i = self._n_steps + np.arange(1, len(rates) + 1)
+        steps = rates * np.sqrt(1 - _BETA_2**i) / (1 - _BETA_1**i)
+        # NumPy takes arrays without a dimension faster than numbers.
+        return [np.array(step, self.chain.dtype) for step in steps]
+
+
+def _go_on() -> None:
+    """Meet nobody."""
+
+
+def _run_in_threads(run: Callable, n_shares: int) -> float:
+    """Call `run` for each share in a thread of its own; add up what they give."""
+    barrier = threading.Barrier(n_shares)
+
+    def run_share(share: int) -> float:
+        try:
+            return run([share], barrier.wait)
+        except BaseException:
+            # The others wait for this one no longer.
+            barrier.abort()
+            raise
+
+    with ThreadPoolExecutor(n_shares - 1) as pool:
+        others = [pool.submit(run_share, share) for share in range(1, n_shares)]
+        try:
+            total = run_share(0)
+        except threading.BrokenBarrierError:
+            for other in others:
+                other.result()  # raises what has happened there
+            raise
+        return total + sum(other.result() for other in others)
+
+
+def _views(flat: np.ndarray, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    return [
+        part.reshape(shape)
+        for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)
+    ]

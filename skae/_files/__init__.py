@@ -1,0 +1,1 @@
+"""Bytes of a saved file, their checks, and export."""

@@ -1,0 +1,1 @@
+"""A fit, told in order."""

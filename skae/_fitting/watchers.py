@@ -1,0 +1,75 @@
+"""Those who watch the epochs of a fit.
+
+A watcher is a context manager with `epoch_begin(epoch, rates)`, which may change
+the learning rates of the epoch's steps, `part_end(n_rows, sums)`, and
+`epoch_end(epoch, logs)`, which says whether to stop.
+"""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+from typing import Any
+
+import numpy as np
+
+
+class Watcher:
+    """Watches without a word."""
+
+    def __enter__(self) -> "Watcher":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        pass
+
+    def go_on(self, epoch: int, n_rows: int) -> None:
+        """Hear, before all else, that a run goes on from some rows of an epoch."""
+
+    def epoch_begin(self, epoch: int, rates: np.ndarray) -> np.ndarray:
+        return rates
+
+    def part_end(self, n_rows: int, sums: tuple[float, float]) -> None:
+        pass
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
+        return False
+
+    def attributes(self) -> dict[str, Any]:
+        """Give the fitted attributes that the watcher knows better."""
+        return {}
+
+
+class EarlyStopping(Watcher):
+    """Stops when the validation loss no longer falls; keeps the best weights."""
+
+    def __init__(self, trainer: Any, n_iter_no_change: int, tol: float):
+        self._trainer = trainer
+        self._patience = n_iter_no_change
+        self._tol = tol
+        self._best = self._target = np.inf
+        self._idle_epochs = 0
+        self._best_weights: list[np.ndarray] | None = None
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
+        loss = logs["val_loss"]
+        # A fall counts when it is a share `tol` of the best loss so far, whatever
+        # the scale of the data.
+        self._idle_epochs = 0 if loss < self._target else self._idle_epochs + 1
+        if loss < self._best:
+            self._best = loss
+            self._target = loss - self._tol * abs(loss)
+            self._best_weights = self._trainer.weights()
+        return self._idle_epochs >= self._patience
+
+    def attributes(self) -> dict[str, Any]:
+        return {"weights_": self._best_weights}
+
+    def state(self) -> tuple[list[float] | None, list[np.ndarray]]:
+        """Give what a checkpoint holds of it; nothing before the first epoch."""
+        if self._best_weights is None:
+            return None, []
+        return [self._best, self._target, self._idle_epochs], self._best_weights
+
+    def load_state(self, state: list[float], weights: list[np.ndarray]) -> None:
+        self._best, self._target = state[:2]
+        self._idle_epochs, self._best_weights = int(state[2]), weights
