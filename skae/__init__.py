@@ -13,6 +13,7 @@ _HOME = {
     "AutoencoderTransformer": "skae._autoencoder",
     "ConvNetwork": "skae._networks",
     "DenseNetwork": "skae._networks",
+    "Denoising": "skae._objectives.denoising",
     "FileFormatError": "skae._files.store",
     "KerasAutoencoderTransformer": "skae._keras",
     "load": "skae._load",

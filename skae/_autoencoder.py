@@ -6,7 +6,6 @@
 import copy
 import math
 import warnings
-from contextlib import nullcontext
 from numbers import Integral, Real
 
 import numpy as np
@@ -16,7 +15,6 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -24,54 +22,29 @@ from skae import __version__
 from skae._data import limits
 from skae._data.arrays import ArraySource, large_array
 from skae._data.blocks import over_batches, over_blocks
+from skae._data.checks import BatchChecks
 from skae._data.resident import Resident
+from skae._data.schema import ATTRIBUTES, Schema
 from skae._data.sources import open_source
-from skae._data.streamed import Streamed
+from skae._data.survey import survey
 from skae._data.validation import (
     check_finite,
     check_latents,
     check_samples,
     check_weights,
 )
-from skae._engines.choice import (
-    activation_name,
-    dense_program,
-    resolve_network,
-    training_program,
-)
+from skae._engines.choice import inference_program, training_program
 from skae._engines.tensorflow.program import get_program
-from skae._engines.tensorflow.workers import agree, outside_strategy
+from skae._engines.tensorflow.workers import outside_strategy
 from skae._files.export import export
-from skae._files.store import save
-from skae._fitting.callbacks import KerasCallbacks, SklearnCallbacks
+from skae._files.store import write
 from skae._fitting.checkpoint import Checkpoint
-from skae._fitting.diagnostics import warn_of_useless_fit
-from skae._fitting.epochs import (
-    Position,
-    check_weights_learned,
-    in_own_context,
-    run_epochs,
-)
-from skae._fitting.progress import ProgressBar, RowsBar
-from skae._fitting.schedules import learning_rates
-from skae._fitting.watchers import EarlyStopping, Watcher
-from skae._models import Spec, build_models, join_models, resolve
-from skae._networks import ConvNetwork, DenseNetwork
-from skae._objectives.spectral import (
-    BEGIN,
-    MAX_DIMENSION,
-    MIN_DIMENSION,
-    MIN_EPOCHS,
-    MIN_STEPS,
-    SpectralPull,
-)
-from skae._objectives.whitening import (
-    MAX_SAMPLES,
-    MIN_SAMPLES_PER_DIMENSION,
-    fold,
-    local_whitening,
-)
-from skae._threads import one_blas_thread
+from skae._fitting.diagnostics import judge
+from skae._fitting.fitted import Fitted
+from skae._fitting.plan import make_plan, make_spec
+from skae._fitting.progress import RowsBar
+from skae._fitting.run import Run, begin
+from skae._models import build_models, join_models, latent_models
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -86,13 +59,8 @@ except ImportError:  # scikit-learn before 1.9 has no callbacks
 
 __all__ = ["AutoencoderTransformer"]
 
-# What validation sets.
-_SEEN = ("n_features_in_", "feature_names_in_", "sample_shape_")
 # What is built again when asked for, and no pickle holds.
-_REBUILT = ("callbacks_", "_models", "_engine")
-# What `epochs="auto"` aims at: see the docstring.
-_AUTO_STEPS, _AUTO_MIN_EPOCHS = 7500, 5
-_AUTO_MAX_EPOCHS, _AUTO_FEW_STEPS = 200, 1000
+_REBUILT = ("callbacks_", "_models", "_program")
 
 
 class AutoencoderTransformer(
@@ -119,6 +87,25 @@ class AutoencoderTransformer(
         The network. "dense" is `DenseNetwork()`, "conv" is `ConvNetwork()`. Any
         object with the methods `build_encoder` and `build_decoder` will do: see
         Notes.
+
+    objective : object or None, default=None
+        What is learned beside the reconstruction, such as :class:`Denoising`. None is
+        the plain autoencoder. Any object with one of the hooks of an objective will
+        do.
+
+    arrange : {"spectral", "whiten"} or None, default="spectral"
+        How `fit` arranges the latent vectors, beside learning to reconstruct.
+        "whiten" chooses the scales of the latent space at the end, so that nearest
+        neighbours differ by as much in every direction, which brings out clusters. It
+        is a linear map, put into the layers before and after the latent vector;
+        reconstructions stay as they are. It takes `latent_activation="linear"`, one of
+        the networks of skae, and 200 samples for each latent dimension.
+        "spectral" also draws the latent vectors, in the last two fifths of the epochs,
+        to a spectral embedding of the graph of their nearest neighbours [3]_, while
+        the decoder goes on training. Clusters are set apart, and K-means finds them in
+        most of its runs; the reconstruction error is some 5 to 15 percent higher. It
+        takes 5 epochs, 500 steps, 4 to 20 latent dimensions, and no early stopping.
+        `arranged_` says what was done, and why not. `partial_fit` arranges nothing.
 
     activation : str or callable, default="elu"
         The activation of the hidden layers, by its Keras name or as a Keras
@@ -177,22 +164,6 @@ class AutoencoderTransformer(
         The fall that counts, as a share of the lowest validation loss so far. Only
         used if `early_stopping` is True.
 
-    whiten : bool, default=True
-        Whether `fit` chooses the scales of the latent space so that nearest neighbours
-        differ by as much in every direction, which brings out clusters. It is a linear
-        map, put into the layers before and after the latent vector; reconstructions
-        stay as they are. Done with `latent_activation="linear"`, the
-        two networks of skae, and at least 200 samples for each latent dimension.
-
-    spectral : bool, default=True
-        Whether `fit` draws the latent vectors, in the last two fifths of the epochs,
-        to a spectral embedding of the graph of their nearest neighbours [3]_, while
-        the decoder goes on training. Clusters are set apart, and K-means finds them in
-        most of its runs; the reconstruction error is some 5 to 15 percent higher. Done
-        by `fit` on data in memory, without early stopping and without a strategy of
-        `tf.distribute`, for at least 5 epochs, 500 steps and 4 to 20 latent dimensions,
-        and under the conditions of `whiten`.
-
     warm_start : bool, default=False
         Whether `fit` starts from the weights of the last fit instead of new ones.
 
@@ -224,6 +195,10 @@ class AutoencoderTransformer(
 
     output_activation_ : str or callable
         The activation of the decoder's last layer.
+
+    arranged_ : str
+        What was done of what `arrange` asks for, and why not all of it: for instance
+        "whiten, spectral", or "whiten; not spectral: " and a reason.
 
     sample_shape_ : tuple of int
         The shape of a sample: (n_features,), (height, width) or
@@ -330,6 +305,8 @@ class AutoencoderTransformer(
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
         # Any object of the right kind will do. Those who use them check them.
         "network": "no_validation",
+        "objective": "no_validation",
+        "arrange": "no_validation",
         "activation": [str, callable],
         "latent_activation": [str, callable],
         "output_activation": [str, callable],
@@ -349,8 +326,6 @@ class AutoencoderTransformer(
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "whiten": ["boolean"],
-        "spectral": ["boolean"],
         "warm_start": ["boolean"],
         "callbacks": "no_validation",
         "verbose": ["verbose"],
@@ -369,6 +344,8 @@ class AutoencoderTransformer(
         latent_dim=10,
         *,
         network="dense",
+        objective=None,
+        arrange="spectral",
         activation="elu",
         latent_activation="linear",
         output_activation="auto",
@@ -382,8 +359,6 @@ class AutoencoderTransformer(
         validation_fraction=0.1,
         n_iter_no_change=10,
         tol=1e-4,
-        whiten=True,
-        spectral=True,
         warm_start=False,
         callbacks=None,
         verbose=0,
@@ -391,6 +366,8 @@ class AutoencoderTransformer(
     ):
         self.latent_dim = latent_dim
         self.network = network
+        self.objective = objective
+        self.arrange = arrange
         self.activation = activation
         self.latent_activation = latent_activation
         self.output_activation = output_activation
@@ -404,8 +381,6 @@ class AutoencoderTransformer(
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
-        self.whiten = whiten
-        self.spectral = spectral
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.verbose = verbose
@@ -449,8 +424,10 @@ class AutoencoderTransformer(
         """Train the autoencoder on data that are larger than memory.
 
         The source is read once to count and check its rows, and then once for each
-        epoch, in another order, while training goes on. A source that holds no more
-        than 256 MiB is read only once and kept: what comes of it is what `fit` gives.
+        epoch, in another order, while training goes on; once more with early stopping,
+        to set rows aside, and once more where latent vectors are arranged. A source
+        that holds no more than 256 MiB is read only once and kept: what comes of it is
+        what `fit` gives.
 
         Parameters
         ----------
@@ -513,13 +490,14 @@ class AutoencoderTransformer(
         """
         goes_on = self.warm_start and hasattr(self, "weights_")
         kept = None if checkpoint is None else Checkpoint(checkpoint, self)
-        data = Streamed(open_source(source), self, reset=not goes_on)
-        data = self._survey(data)
+        before = Fitted.of(self) if goes_on else None
+        checks = BatchChecks(self, reset=not goes_on)
+        data = self._survey(open_source(source), checks)
         try:
             return self._fit(data, source, goes_on, checkpoint=kept)
         except BaseException:
-            if kept is not None and kept.written:
-                self._store(kept.fitted(), goes_on, partial=False)
+            if kept is not None and kept.written is not None:
+                self._adopt(kept.written, before)
             raise
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -689,7 +667,8 @@ class AutoencoderTransformer(
             can hold.
         """
         check_is_fitted(self)
-        save(self, path)
+        parameters = self.get_params(deep=False)
+        write(path, *Fitted.of(self).to_file(parameters))
 
     def export(self, path, *, format="onnx", part="encoder"):
         """Write the encoder, the decoder or both for programs that run without skae.
@@ -770,7 +749,7 @@ class AutoencoderTransformer(
             )
         super().__setstate__(state)
         if hasattr(self, "_spec"):
-            self._engine = dense_program(self._spec)
+            self._program = inference_program(self._spec)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "weights_")
@@ -788,238 +767,70 @@ class AutoencoderTransformer(
 
     def _validate_fit(self, X, sample_weight, goes_on):
         """Check the training data, setting nothing; what is large stays where it is."""
-        limit = limits.MAX_RESIDENT_BYTES
-        if large_array(X, limit):
+        if large_array(X, limits.MAX_RESIDENT_BYTES):
             if sample_weight is not None:
                 sample_weight = check_weights(sample_weight, X)
-            source = ArraySource(X, sample_weight)
-            return self._survey(Streamed(source, self, reset=not goes_on))
+            checks = BatchChecks(self, reset=not goes_on)
+            return self._survey(ArraySource(X, sample_weight), checks)
         checked = copy.copy(self)
         if not goes_on:
-            for name in _SEEN:
+            for name in ATTRIBUTES:
                 checked.__dict__.pop(name, None)
         X = check_samples(checked, X, reset=not goes_on)
-        seen = {name: vars(checked)[name] for name in _SEEN if name in vars(checked)}
-        data = Resident(X, check_weights(sample_weight, X), seen)
-        if X.nbytes <= limit:
-            return data
+        schema, weight = Schema.of(checked), check_weights(sample_weight, X)
+        if X.nbytes <= limits.MAX_RESIDENT_BYTES:
+            return Resident(X, weight, schema)
         # A list or a frame, and so in memory, but too large to have all of it twice.
-        source = ArraySource(X, None if sample_weight is None else data.weight)
-        return self._survey(Streamed(source, self, reset=not goes_on, seen=seen))
+        checks = BatchChecks(self, reset=not goes_on, schema=schema)
+        weight = None if sample_weight is None else weight
+        return self._survey(ArraySource(X, weight), checks)
 
     @outside_strategy
-    def _survey(self, data):
-        with RowsBar("reading") if self.verbose else nullcontext() as bar:
-            return data.survey(limits.MAX_RESIDENT_BYTES, bar)
-
-    def _resolve_spec(self, data, goes_on):
-        """Decide what there is to compute; going on, what was decided holds."""
-        output_activation = self.output_activation
-        dtype = "float64" if data.dtype == np.float64 else "float32"
-        if goes_on:
-            output_activation, dtype = self._spec.output_activation, self._spec.dtype
-        elif output_activation == "auto":
-            low, high = data.range()
-            in_unit_interval = low >= 0 and high <= 1
-            output_activation = "sigmoid" if in_unit_interval else "linear"
-        return Spec(
-            network=resolve_network(self.network),
-            sample_shape=tuple(data.seen["sample_shape_"]),
-            latent_dim=int(self.latent_dim),
-            activation=activation_name(self.activation),
-            latent_activation=activation_name(self.latent_activation),
-            output_activation=activation_name(output_activation),
-            loss=self.loss,
-            optimizer=self.optimizer,
-            dtype=dtype,
-        )
+    def _survey(self, source, checks):
+        if not self.verbose:
+            return survey(source, checks)
+        bar = RowsBar("reading")
+        with bar:
+            return survey(source, checks, bar.update)
 
     # -------------------------------------------------------------- training
 
-    @in_own_context
     @outside_strategy
     def _fit(self, data, X, goes_on, partial=False, checkpoint=None):
-        random_state = check_random_state(self.random_state)
-        if partial and goes_on:
-            random_state = copy.deepcopy(self._random_state)
-        spec = self._resolve_spec(data, goes_on)
+        """Train on checked data, and take over what came of it, all at once."""
+        before = Fitted.of(self) if goes_on else None
+        spec = make_spec(self, data, before)
         program = training_program(spec)
-        random_state = agree(self, random_state, data.facts(), goes_on)
-        weights = self.weights_ if goes_on else program.initial_weights(random_state)
-        state = self._optimizer_state if partial and goes_on else None
-        found = None
+        start = begin(self, program, data, before, partial)
         if checkpoint is not None:
-            start = weights if goes_on else None
-            found = checkpoint.open(data, spec, start, random_state)
-            if found is not None and found[0]["finished"]:
-                self._store(checkpoint.fitted(), goes_on, partial)
-                return self
+            start = checkpoint.open(spec, data, start, before)
+            if start.fitted is not None:
+                return self._adopt(start.fitted, before, program=program)
         if self.early_stopping and not partial:
-            data.set_aside(self.validation_fraction, random_state)
-        batch_size = 200 if self.batch_size == "auto" else self.batch_size
-        batch_size = min(batch_size, data.n_train)
-        n_steps = math.ceil(data.n_train / batch_size)
-        epochs = 1 if partial else self._n_epochs(n_steps)
-
-        arranged, pull = not partial and self._can_arrange(spec, data), None
-        # A checkpoint does not hold what latents are drawn to.
-        drawn = arranged and checkpoint is None
-        drawn = drawn and self._can_draw(spec, data, program, epochs, n_steps)
-
-        def whitened(weights):
-            return self._whiten(weights, program, data, random_state)
-
+            data.set_aside(self.validation_fraction, start.random_state)
+        plan = make_plan(self, spec, data, start.n_steps, partial)
         with program.lease() as trainer:
-            _load(trainer, weights, state, int(random_state.randint(2**31 - 1)))
-            data.bring(trainer, spec.dtype, batch_size)
-            position, watchers = Position(random_state), []
-
-            def attributes():
-                history = copy.deepcopy(position.history)
-                return self._fitted_attributes(spec, data.seen, trainer, history)
-
-            if not partial:
-                watchers = self._watchers(trainer, spec, X, data, epochs, n_steps)
-                if drawn:
-                    begin = math.ceil(BEGIN * epochs)
-                    scale = whitened if self.whiten else None
-                    pull = SpectralPull(
-                        trainer, program, data, begin, random_state, scale
-                    )
-                    watchers.append(pull)
+            run = Run(plan, program, trainer, data, start)
+            run.watch(self, X)
             if checkpoint is not None:
-                checkpoint.bind(position, trainer, watchers, attributes)
-                if found is not None:
-                    checkpoint.resume(*found)
-                    for watcher in watchers:
-                        watcher.go_on(position.epoch, position.step * batch_size)
-            run_epochs(
-                trainer,
-                data,
-                position,
-                epochs=epochs,
-                batch_size=batch_size,
-                rates=learning_rates(
-                    self.learning_rate,
-                    self.learning_rate_init,
-                    self.optimizer,
-                    None if partial else epochs,
-                    0 if state is None else int(state[0]),
-                ),
-                watchers=watchers,
-                keep=None if checkpoint is None else checkpoint.write,
-            )
-            fitted = attributes()
-            for watcher in watchers:
-                fitted.update(watcher.attributes())
-            if self.whiten and arranged and not (pull and pull.begun):
-                fitted["weights_"] = whitened(fitted["weights_"])
-                # The optimizer's averages belong to the weights before.
-                fitted["_optimizer_state"] = None
-        check_weights_learned(fitted["weights_"])
-        if not partial:
-            # A run that was told when to stop is not held to its error.
-            whole = self.epochs == "auto" and not self.early_stopping
-            warn_of_useless_fit(program, fitted["weights_"], spec, data, whole)
-        fitted["_random_state"] = random_state
+                checkpoint.bind(run, start)
+            run.epochs(None if checkpoint is None else checkpoint.keep)
+            fitted = run.fitted()
+        judge(fitted, plan, program, data)
         if checkpoint is not None:
             checkpoint.finish(fitted)
-        self._store(fitted, goes_on, partial)
-        return self
+        return self._adopt(fitted, before, partial, program)
 
-    def _can_arrange(self, spec, data):
-        """Tell whether the latent space may be given another shape, and will gain."""
-        return (
-            spec.latent_activation == "linear"
-            and isinstance(spec.network, (DenseNetwork, ConvNetwork))
-            and data.n_train >= MIN_SAMPLES_PER_DIMENSION * spec.latent_dim
-        )
-
-    def _can_draw(self, spec, data, program, epochs, n_steps):
-        return (
-            self.spectral
-            and not self.early_stopping
-            and not data.streamed
-            and program.draws
-            and MIN_DIMENSION <= spec.latent_dim <= MAX_DIMENSION
-            and epochs >= MIN_EPOCHS
-            and epochs * n_steps >= MIN_STEPS
-        )
-
-    def _whiten(self, weights, program, data, random_state):
-        """Fold the map of `local_whitening` into the weights."""
-
-        def encode(X):
-            return program.encode(weights, X)
-
-        Z = data.map_some(encode, MAX_SAMPLES, random_state)
-        with one_blas_thread():
-            mapping = local_whitening(Z)
-        return fold(weights, program.n_encoder_weights, mapping)
-
-    def _store(self, fitted, goes_on, partial):
-        """Set the fitted attributes at once, so that a failed fit changes nothing."""
-        if goes_on:
-            history = fitted["history_"]
-            for name in {**self.history_, **history}:
-                earlier = self.history_.get(name, [])
-                history[name] = [*earlier, *history.get(name, [])]
-        if goes_on and partial:
-            fitted["n_iter_"] += self.n_iter_
+    def _adopt(self, fitted, before=None, partial=False, program=None):
+        """Take over what a fit left, so that a failed one changes nothing."""
+        if before is not None:
+            fitted = fitted.after(before, partial)
         gone = ("feature_names_in_", *_REBUILT)
         kept = {name: vars(self)[name] for name in vars(self) if name not in gone}
+        program = inference_program(fitted.spec, program)
         # One assignment, so that Ctrl-C finds the old state or the new one.
-        self.__dict__ = {**kept, **fitted}
-
-    def _fitted_attributes(self, spec, seen, trainer, history):
-        return {
-            **seen,
-            "weights_": trainer.weights(),
-            "history_": history,
-            "n_iter_": len(history["loss"]),
-            "output_activation_": spec.output_activation,
-            "_spec": spec,
-            "_optimizer_state": trainer.state(),
-            "_engine": dense_program(spec),
-        }
-
-    def _n_epochs(self, n_steps):
-        if self.epochs != "auto":
-            return self.epochs
-        epochs = max(math.ceil(_AUTO_STEPS / n_steps), _AUTO_MIN_EPOCHS)
-        most = max(math.ceil(_AUTO_FEW_STEPS / n_steps), _AUTO_MAX_EPOCHS)
-        return min(epochs, most)
-
-    def _watchers(self, trainer, spec, X, data, epochs, n_steps):
-        watchers: list[Watcher] = []
-        if self.early_stopping:
-            watchers.append(EarlyStopping(trainer, self.n_iter_no_change, self.tol))
-        if self.callbacks is not None:
-            model = join_models(*build_models(spec))
-            optimizer = resolve("optimizer", spec.optimizer)
-            optimizer = type(optimizer).from_config(
-                {**optimizer.get_config(), "learning_rate": self.learning_rate_init}
-            )
-            # Keras refuses to load a model saved with an optimizer not built.
-            optimizer.build(model.trainable_variables)
-            model.compile(optimizer, resolve("loss", spec.loss))
-            watchers.append(
-                KerasCallbacks(self.callbacks, trainer, model, epochs, n_steps)
-            )
-        if self.verbose:
-            bar = ProgressBar("fit", epochs)
-            if data.streamed:
-                bar = RowsBar("fit", data.n_train, epochs)
-            watchers.append(bar)
-        if getattr(self, "_skl_callbacks", None):
-            context = self._init_callback_context(max_subtasks=epochs)
-            context.call_on_fit_task_begin(estimator=self, X=X)
-
-            def attributes():
-                return self._fitted_attributes(spec, data.seen, trainer, {"loss": []})
-
-            watchers.append(SklearnCallbacks(self, context, X, attributes))
-        return watchers
+        self.__dict__ = {**kept, **fitted.attributes(), "_program": program}
+        return self
 
     # ------------------------------------------------------------- inference
 
@@ -1027,16 +838,20 @@ class AutoencoderTransformer(
     def _encode(self, X):
         # What overflows is refused, in words.
         with np.errstate(all="ignore"):
-            return check_finite(self, self._program().encode(self.weights_, X))
+            return check_finite(self, self._inference().encode(self.weights_, X))
 
     @outside_strategy
     def _decode(self, Z):
         with np.errstate(all="ignore"):
-            X = check_finite(self, self._program().decode(self.weights_, Z))
+            X = check_finite(self, self._inference().decode(self.weights_, Z))
         return X.reshape(len(X), *self.sample_shape_)
 
-    def _program(self):
-        return self._engine or get_program(self._spec)
+    def _inference(self):
+        """Give the program of the fit: what it was made of may have changed since."""
+        program = vars(self).get("_program")
+        if program is None:
+            program = self._program = get_program(self._spec)
+        return program
 
     def _sample_scores(self, X):
         scores = np.empty(len(X))
@@ -1064,7 +879,7 @@ class AutoencoderTransformer(
         return models
 
     def _new_keras_models(self):
-        models = build_models(self._spec)
+        models = latent_models(*build_models(self._spec), self._spec)
         n_encoder = len(models[0].weights)
         models[0].set_weights(self.weights_[:n_encoder])
         models[1].set_weights(self.weights_[n_encoder:])

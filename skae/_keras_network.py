@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import clone
 
+from skae._process import import_tensorflow
+
 # Rows in one forward pass: enough to keep the processor busy, and few enough for
 # the activations of a convolutional network to fit in memory.
 _ROWS = 512
@@ -43,6 +45,7 @@ def build(regressor: Any, X: np.ndarray) -> Any:
 
 def _new_regressor(regressor: Any, X: np.ndarray) -> Any:
     """Clone the user's regressor, or make one for the dense autoencoder below."""
+    import_tensorflow()
     import keras
     from scikeras.wrappers import BaseWrapper, KerasClassifier, KerasRegressor
 

@@ -7,7 +7,8 @@ import os
 
 from skae._autoencoder import AutoencoderTransformer
 from skae._files.content import OwnObject
-from skae._files.store import FileFormatError, attributes, read, refusing, spec_of
+from skae._files.store import FileFormatError, read, refusing
+from skae._fitting.fitted import Fitted, spec_from_file
 
 
 def load(path):
@@ -51,7 +52,8 @@ def load(path):
     """
     path = os.fspath(path)
     with refusing(path):
-        parameters, fitted, tensors, _ = read(path)
+        content = read(path)
+        parameters, fitted = content.parameters, content.fitted
         values = [*fitted.items(), *parameters.items()]
         own = {name for name, value in values if isinstance(value, OwnObject)}
         if own:
@@ -60,13 +62,7 @@ def load(path):
                 f"Keras, which no file holds: {', '.join(sorted(own))}. `fit_dataset` "
                 "with these objects goes on from it."
             )
-        return _put_together(parameters, fitted, tensors)
-
-
-def _put_together(parameters, fitted, tensors):
-    estimator = AutoencoderTransformer(**parameters)
-    estimator._validate_params()
-    spec = spec_of(fitted, estimator)
-    state = attributes(fitted, tensors, spec)
-    estimator.__setstate__({**estimator.__getstate__(), **state})
-    return estimator
+        estimator = AutoencoderTransformer(**parameters)
+        estimator._validate_params()
+        spec = spec_from_file(fitted, estimator.loss, estimator.optimizer)
+        return estimator._adopt(Fitted.from_file(fitted, content.tensors, spec))

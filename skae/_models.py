@@ -10,9 +10,8 @@ import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from skae._interrupts import ctrl_c_waits
+from skae._process import import_tensorflow, quiet, spare_gpu_memory
 
 
 class Spec(NamedTuple):
@@ -27,43 +26,25 @@ class Spec(NamedTuple):
     loss: Any
     optimizer: Any
     dtype: str
+    objective: Any = None
+
+    @property
+    def code_size(self) -> int:
+        """The number of values that the encoder gives."""
+        size = getattr(self.objective, "code_size", None)
+        return self.latent_dim if size is None else int(size(self.latent_dim))
 
 
-def fingerprint(value: Any) -> Any:
-    """Give something hashable that is equal for objects that compute the same."""
-    if value is None or isinstance(value, (str, bytes, bool, int, float, type)):
-        return value
-    if isinstance(value, (tuple, list)):
-        return (type(value).__name__, *map(fingerprint, value))
-    if isinstance(value, dict):
-        return tuple(sorted((str(k), fingerprint(v)) for k, v in value.items()))
-    if isinstance(value, (np.ndarray, np.generic)):
-        array = np.asarray(value)
-        return array.dtype.str, array.shape, array.tobytes()
-    if hasattr(value, "get_params"):
-        return type(value), fingerprint(value.get_params(deep=False))
-    if hasattr(value, "get_config"):
-        import keras
-
-        # Keras' own Huber, and many a user's loss, leave parameters out of it.
-        is_loss = isinstance(value, keras.losses.Loss)
-        return type(value), fingerprint(vars(value) if is_loss else value.get_config())
-    if callable(value) or not hasattr(value, "__dict__"):
-        return value  # a function stands for itself
-    return type(value), fingerprint(vars(value))
-
-
+@quiet()
 @ctrl_c_waits()
 def build_models(spec: Spec) -> tuple[Any, Any]:
-    """Build the encoder and the decoder as plain Keras models."""
+    """Build the encoder and the decoder as plain Keras models.
+
+    The encoder gives the code, which an objective may turn into latent vectors.
+    """
+    spare_gpu_memory()
     import keras
 
-    if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(
-            "skae needs Keras' TensorFlow backend; Keras runs on "
-            f"{keras.backend.backend()!r}. Set the environment variable "
-            "KERAS_BACKEND=tensorflow before Keras is imported."
-        )
     # Keras draws default seeds from Python's global generator. Every weight is
     # drawn anew from `random_state`, so the user's generator is left as it was.
     # The policy is Keras' own and belongs to this thread.
@@ -73,14 +54,14 @@ def build_models(spec: Spec) -> tuple[Any, Any]:
     try:
         keras.config.set_dtype_policy(spec.dtype)
         inputs = keras.Input(spec.sample_shape, dtype=spec.dtype, name="samples")
-        latents = spec.network.build_encoder(
+        code = spec.network.build_encoder(
             inputs,
-            latent_dim=spec.latent_dim,
+            latent_dim=spec.code_size,
             activation=spec.activation,
             latent_activation=spec.latent_activation,
         )
-        _check_built(latents, "build_encoder", (spec.latent_dim,))
-        encoder = keras.Model(inputs, latents, name="encoder")
+        _check_built(code, "build_encoder", (spec.code_size,))
+        encoder = keras.Model(inputs, code, name="encoder")
         codes = keras.Input((spec.latent_dim,), dtype=spec.dtype, name="latents")
         outputs = spec.network.build_decoder(
             codes,
@@ -98,10 +79,23 @@ def build_models(spec: Spec) -> tuple[Any, Any]:
 
 def _check_built(tensor: Any, method: str, shape: tuple[int, ...]) -> None:
     if tuple(tensor.shape[1:]) != tuple(shape):
+        owner = "objective" if method == "encoded" else "network"
         raise ValueError(
-            f"`{method}` of the network must give a Keras tensor of shape (None, "
+            f"`{method}` of the {owner} must give a Keras tensor of shape (None, "
             f"{', '.join(map(str, shape))}), got {tuple(tensor.shape)}."
         )
+
+
+def latent_models(encoder: Any, decoder: Any, spec: Spec) -> tuple[Any, Any]:
+    """Give the encoder with latent vectors for its output, and the decoder."""
+    import keras
+
+    encoded = getattr(spec.objective, "encoded", None)
+    if encoded is None:
+        return encoder, decoder
+    latents = encoded(encoder.output)
+    _check_built(latents, "encoded", (spec.latent_dim,))
+    return keras.Model(encoder.input, latents, name="encoder"), decoder
 
 
 def join_models(encoder: Any, decoder: Any) -> Any:
@@ -127,6 +121,7 @@ def sample_loss(loss: Any) -> Callable:
 
 def resolve(kind: str, value: Any) -> Any:
     """Give the Keras object that a parameter names; other objects as they are."""
+    import_tensorflow()
     import keras
 
     module = {"loss": keras.losses, "optimizer": keras.optimizers}.get(

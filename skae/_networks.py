@@ -10,6 +10,8 @@ from numbers import Integral
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skae._layers import auto_layer_sizes, chain, chain_shapes, image_shape, read_sizes
+
 __all__ = ["ConvNetwork", "DenseNetwork"]
 
 
@@ -98,13 +100,13 @@ class DenseNetwork(BaseEstimator):
         """
         self._validate_params()
         if isinstance(self.hidden_layer_sizes, str):
-            hidden = _auto_layer_sizes(n_features)
+            hidden = auto_layer_sizes(n_features)
         else:
-            hidden = _sizes(self, "hidden_layer_sizes")
+            hidden = read_sizes(self, "hidden_layer_sizes")
         if self.decoder_layer_sizes is None:
             mirrored = hidden[::-1]
         else:
-            mirrored = _sizes(self, "decoder_layer_sizes")
+            mirrored = read_sizes(self, "decoder_layer_sizes")
         return (*hidden, latent_dim), (*mirrored, n_features)
 
     def build_encoder(self, inputs, *, latent_dim, activation, latent_activation):
@@ -135,7 +137,7 @@ class DenseNetwork(BaseEstimator):
         if len(inputs.shape) > 2:
             x = keras.layers.Flatten("channels_last", name="flatten")(x)
         sizes, _ = self.layer_sizes(x.shape[-1], latent_dim)
-        return _chain(x, "encoder", sizes, activation, latent_activation)
+        return chain(x, "encoder", sizes, activation, latent_activation)
 
     def build_decoder(self, latents, *, output_shape, activation, output_activation):
         """Connect the decoder's layers to a latent vector.
@@ -162,7 +164,7 @@ class DenseNetwork(BaseEstimator):
         import keras
 
         _, sizes = self.layer_sizes(math.prod(output_shape), latents.shape[-1])
-        x = _chain(latents, "decoder", sizes, activation, output_activation)
+        x = chain(latents, "decoder", sizes, activation, output_activation)
         if len(output_shape) > 1:
             x = keras.layers.Reshape(output_shape, name="reshape")(x)
         return x
@@ -171,7 +173,7 @@ class DenseNetwork(BaseEstimator):
         """Give the shape of every weight, without building a layer."""
         n_features = math.prod(sample_shape)
         encoder, decoder = self.layer_sizes(n_features, latent_dim)
-        return _chain_shapes((n_features, *encoder, *decoder))
+        return chain_shapes((n_features, *encoder, *decoder))
 
 
 class ConvNetwork(BaseEstimator):
@@ -286,8 +288,8 @@ class ConvNetwork(BaseEstimator):
                 name=f"encoder_conv_{i}",
             )(x)
         x = layers.Flatten("channels_last", name="flatten")(x)
-        sizes = (*_sizes(self, "hidden_layer_sizes"), latent_dim)
-        return _chain(x, "encoder", sizes, activation, latent_activation)
+        sizes = (*read_sizes(self, "hidden_layer_sizes"), latent_dim)
+        return chain(x, "encoder", sizes, activation, latent_activation)
 
     def build_decoder(self, latents, *, output_shape, activation, output_activation):
         """Connect the decoder's layers to a latent vector.
@@ -318,9 +320,9 @@ class ConvNetwork(BaseEstimator):
         deconv = layers.Conv1DTranspose if len(size) == 1 else layers.Conv2DTranspose
         # "same" convolutions round up, so the decoder starts from ceil(size / s^n).
         coarse = [math.ceil(s / self.strides ** len(filters)) for s in size]
-        sizes = _sizes(self, "hidden_layer_sizes")[::-1]
+        sizes = read_sizes(self, "hidden_layer_sizes")[::-1]
         sizes = (*sizes, math.prod(coarse) * filters[-1])
-        x = _chain(latents, "decoder", sizes, activation, activation)
+        x = chain(latents, "decoder", sizes, activation, activation)
         x = layers.Reshape((*coarse, filters[-1]), name="as_feature_maps")(x)
         outputs = [*filters[-2::-1], channels]
         steps = zip(outputs, kernels[::-1], strict=True)
@@ -357,16 +359,16 @@ class ConvNetwork(BaseEstimator):
             window = (kernel,) * len(size)
             convs += [(*window, outer, inner), (inner,)]
             deconvs = [(*window, outer, inner), (outer,), *deconvs]
-        hidden = _sizes(self, "hidden_layer_sizes")
+        hidden = read_sizes(self, "hidden_layer_sizes")
         shrunk = self.strides ** len(filters)
         n_flat = math.prod(-(-s // shrunk) for s in size) * filters[-1]
-        dense = _chain_shapes((n_flat, *hidden, latent_dim, *hidden[::-1], n_flat))
+        dense = chain_shapes((n_flat, *hidden, latent_dim, *hidden[::-1], n_flat))
         return [*convs, *dense, *deconvs]
 
     def _layout(self, sample_shape):
         """Check the parameters; give the filters and the (*size, channels) shape."""
         self._validate_params()
-        filters = _sizes(self, "filters")
+        filters = read_sizes(self, "filters")
         if not filters:
             raise ValueError(
                 "ConvNetwork needs at least one convolution: expected `filters` to "
@@ -375,78 +377,11 @@ class ConvNetwork(BaseEstimator):
             )
         kernels = (self.kernel_size,) * len(filters)
         if not isinstance(self.kernel_size, Integral):
-            kernels = _sizes(self, "kernel_size")
+            kernels = read_sizes(self, "kernel_size")
         if len(kernels) != len(filters):
             raise ValueError(
                 f"ConvNetwork has {len(filters)} convolutions: expected `kernel_size` "
                 f"to be one integer or {len(filters)} of them, got "
                 f"{self.kernel_size!r}."
             )
-        return filters, kernels, self._image_shape(tuple(sample_shape))
-
-    def _image_shape(self, sample_shape):
-        n_features = math.prod(sample_shape)
-        given = self.image_shape
-        if given is not None:
-            given = _sizes(self, "image_shape")
-            if len(given) not in (2, 3) or math.prod(given) != n_features:
-                raise ValueError(
-                    "`image_shape` of ConvNetwork must be (height, width) or (height, "
-                    f"width, channels) and hold the {n_features} features of a sample; "
-                    f"got {self.image_shape!r}. Leave it None to take the shape from "
-                    "image-shaped samples."
-                )
-            if len(sample_shape) > 1 and _with_channels(given) != _with_channels(
-                sample_shape
-            ):
-                raise ValueError(
-                    f"ConvNetwork has image_shape={self.image_shape!r}, but the "
-                    f"samples are images of shape {sample_shape}. Leave `image_shape` "
-                    "None for image-shaped samples."
-                )
-            return _with_channels(given)
-        if len(sample_shape) > 1:
-            return _with_channels(sample_shape)
-        side = math.isqrt(n_features)
-        return (side, side, 1) if side**2 == n_features else (n_features, 1)
-
-
-def _with_channels(shape):
-    """Give (height, width) its one channel; leave (height, width, channels)."""
-    return (*shape, 1) if len(shape) == 2 else tuple(shape)
-
-
-def _auto_layer_sizes(n_features):
-    if n_features >= 256:
-        return (256, 128, 512)
-    return (min(max(4 * n_features, 32), 128),) * 2
-
-
-def _sizes(network, name):
-    """Read a parameter of positive integers, or say what is wrong with it."""
-    value = getattr(network, name)
-    sizes = tuple(value)
-    if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
-        raise ValueError(
-            f"The {name!r} parameter of {type(network).__name__} must hold positive "
-            f"integers only. Got {value!r} instead."
-        )
-    return tuple(int(size) for size in sizes)
-
-
-def _chain_shapes(sizes):
-    """Give the shapes of the kernels and the biases of a chain of dense layers."""
-    return [shape for pair in pairwise(sizes) for shape in (pair, pair[1:])]
-
-
-def _chain(x, prefix, sizes, activation, last_activation):
-    from keras import layers
-
-    for i, units in enumerate(sizes):
-        last = i == len(sizes) - 1
-        x = layers.Dense(
-            units,
-            activation=last_activation if last else activation,
-            name=f"{prefix}_dense_{i}",
-        )(x)
-    return x
+        return filters, kernels, image_shape(self, tuple(sample_shape))

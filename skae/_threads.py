@@ -5,11 +5,12 @@
 
 import os
 import threading
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from threadpoolctl import ThreadpoolController
+
+from skae._interrupts import ctrl_c_waits
 
 
 class _BlasLimit:
@@ -22,39 +23,31 @@ class _BlasLimit:
     """
 
     def __init__(self) -> None:
-        # Ctrl-C may strike anywhere, also before a user has left: one that is
-        # forgotten counts no longer, and every step can be taken twice, also by one
-        # who was struck with the lock in hand.
-        self._lock = threading.RLock()
-        self._users: weakref.WeakSet[_User] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._n_users = 0
         self._pools: list | None = None
-        self._before: list[int] | None = None
+        self._before: list[int] = []
 
-    def enter(self, user: "_User") -> int:
+    def enter(self) -> int:
         with self._lock:
             if self._pools is None:
                 controller = ThreadpoolController().select(user_api="blas")
                 self._pools = controller.lib_controllers
-            if self._before is None:
+            if not self._n_users:
                 self._before = [pool.num_threads for pool in self._pools]
-            if not self._users:
                 for pool in self._pools:
                     pool.set_num_threads(1)
-            self._users.add(user)
+            self._n_users += 1
             return max(self._before, default=1)
 
-    def leave(self, user: "_User") -> None:
+    def leave(self) -> None:
         with self._lock:
-            self._users.discard(user)
-            if self._users or self._pools is None or self._before is None:
-                return
-            for pool, n_threads in zip(self._pools, self._before, strict=True):
-                pool.set_num_threads(n_threads)
-            self._before = None
-
-
-class _User:
-    """Stands for one who needs a single thread."""
+            self._n_users -= 1
+            if not self._n_users:
+                for pool, n_threads in zip(
+                    self._pools or [], self._before, strict=True
+                ):
+                    pool.set_num_threads(n_threads)
 
 
 _blas_limit = _BlasLimit()
@@ -73,13 +66,15 @@ if hasattr(os, "register_at_fork"):  # absent on Windows
 @contextmanager
 def one_blas_thread() -> Iterator[int]:
     """Limit BLAS to one thread; give the number it had."""
-    limit, user = _blas_limit, _User()
+    limit = _blas_limit
+    entered = False
     try:
-        yield limit.enter(user)
+        # Ctrl-C must not come between the limit and the knowledge of it.
+        with ctrl_c_waits():
+            n_threads = limit.enter()
+            entered = True
+        yield n_threads
     finally:
-        try:
-            limit.leave(user)
-        except KeyboardInterrupt:
-            # It struck between two libraries: the rest get back what they had, too.
-            limit.leave(user)
-            raise
+        if entered:
+            with ctrl_c_waits():
+                limit.leave()

@@ -55,7 +55,7 @@ class ArraySource(Source):
             stop = min(start + self._block_rows, self._n_rows)
             label = f"rows {start} to {stop - 1}"
             with reading(label):
-                batch = self._slice(start, stop)
+                batch = self._slice(start, stop).numbered(start)
             yield label, batch
             del batch
             self._release()
@@ -76,7 +76,11 @@ class ArraySource(Source):
             if unreleased >= limits.JOINED_BYTES:
                 self._release()
                 unreleased = 0
-            yield f"the runs of rows from row {some[0]} on", Batch(X, weight)
+            numbers = some[:, np.newaxis] + np.arange(self._run_rows)
+            # The last run may be shorter.
+            numbers = numbers[numbers < self._n_rows]
+            label = f"the runs of rows from row {some[0]} on"
+            yield label, Batch(X, weight, rows=numbers)
 
     def sizes(self, runs: np.ndarray) -> np.ndarray:
         return np.minimum(self._run_rows, self._n_rows - runs * self._run_rows)

@@ -13,8 +13,9 @@ from sklearn.utils._set_output import _wrap_data_with_container
 
 from skae._data import limits
 from skae._data.arrays import ArraySource, large_array
+from skae._data.checks import BatchChecks
 from skae._data.source import Source, reading
-from skae._data.streamed import Streamed, ahead
+from skae._data.streamed import ahead
 from skae._data.validation import check_samples
 
 
@@ -52,10 +53,10 @@ def over_batches(
     estimator: Any, source: Source, function: Callable
 ) -> Generator[Any, None, None]:
     """Apply a function to the samples of each batch, in order, as `transform` would."""
-    data = Streamed(source, estimator, reset=False)
+    checks = BatchChecks(estimator, reset=False)
     with closing(ahead(source.ordered())) as batches:
         for label, batch in batches:
-            X = data.check(label, batch)[0]
+            X = checks.check(label, batch)[0]
             if len(X):
                 Z = _wrap_data_with_container(
                     "transform", function(X), batch.X, estimator

@@ -22,3 +22,5 @@ LONG_SHUFFLE_BYTES = 256 * 2**20
 JOINED_BYTES = 4 * 2**20
 # Within an epoch a checkpoint is written when the last one is older than this.
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
+# Rows, and their bytes, that stand for all where a fit is judged.
+MAX_SAMPLE_ROWS, MAX_SAMPLE_BYTES = 1000, 2**23

@@ -10,9 +10,13 @@ from typing import Any
 
 import numpy as np
 
-# Rows that are copied to be mapped at once.
-_MAPPED_ROWS = 1024
-Part = tuple[tuple, np.ndarray]
+from skae._data import limits
+from skae._data.schema import Schema
+from skae._engines.protocol import Put, Trainer
+
+# Rows that are copied to be encoded at once.
+_ENCODED_ROWS = 1024
+Part = tuple[Put, np.ndarray]
 
 
 class Resident:
@@ -20,12 +24,12 @@ class Resident:
 
     streamed = False
 
-    def __init__(self, X: np.ndarray, sample_weight: np.ndarray, seen: dict[str, Any]):
+    def __init__(self, X: np.ndarray, sample_weight: np.ndarray, schema: Schema):
         self._X = X
         self.weight = sample_weight
         self._rows = np.flatnonzero(sample_weight)
         self._aside: np.ndarray | None = None
-        self.seen = seen
+        self.schema = schema
         self.dtype = X.dtype
         self.n_rows = len(X)
 
@@ -47,17 +51,26 @@ class Resident:
         return kept.min(), kept.max()
 
     def set_aside(self, fraction: float, random_state: np.random.RandomState) -> None:
+        """Leave a part of the rows out of training, for validation."""
         self._rows, self._aside = set_aside(self._X, self._rows, fraction, random_state)
 
-    def bring(self, trainer: Any, dtype: str, batch_size: int) -> None:
+    def bring(self, trainer: Trainer, dtype: str, batch_size: int) -> None:
         """Bring the data to the trainer."""
         del batch_size
+        self._trainer, self._dtype = trainer, dtype
         weight = self.weight.astype(dtype, copy=False)
         self._put = trainer.put(self._X, weight)
+
+    def set_targets(self, targets: np.ndarray) -> None:
+        """Give each row to train on what its latent vector is drawn to."""
+        column = np.zeros((self.n_rows, targets.shape[1]), self._dtype)
+        column[self._rows] = targets
+        self._put = self._trainer.put_targets(self._put, column)
 
     def epoch(
         self, random_state: np.random.RandomState, first: int
     ) -> Generator[Part, None, None]:
+        """Give the parts of an epoch from the `first` on."""
         order = self._rows[random_state.permutation(len(self._rows))]
         if not first:
             yield self._put, order
@@ -65,17 +78,26 @@ class Resident:
     def validation(self) -> Part | None:
         return None if self._aside is None else (self._put, self._aside)
 
-    def map_some(
-        self, function: Callable, n: int, random_state: np.random.RandomState
-    ) -> np.ndarray:
-        """Apply a function to n rows drawn at random, in random order."""
-        rows = random_state.permutation(self._rows)[:n]
-        blocks = np.split(rows, range(_MAPPED_ROWS, len(rows), _MAPPED_ROWS))
-        return np.concatenate([function(self._X[block]) for block in blocks])
+    def sample(self) -> np.ndarray:
+        """Give some rows to train on, drawn at random but always the same."""
+        row_bytes = max(1, self._X[0].nbytes)
+        n = min(limits.MAX_SAMPLE_ROWS, max(2, limits.MAX_SAMPLE_BYTES // row_bytes))
+        return self._X[np.random.RandomState(0).permutation(self._rows)[:n]]
 
-    def map(self, function: Callable) -> np.ndarray:
-        """Apply a function to all rows."""
-        return function(self._X)
+    def encode_some(
+        self, encode: Callable, n: int, random_state: np.random.RandomState
+    ) -> np.ndarray:
+        """Encode n of the rows to train on, drawn at random, in random order."""
+        rows = random_state.permutation(self._rows)[:n]
+        blocks = np.split(rows, range(_ENCODED_ROWS, len(rows), _ENCODED_ROWS))
+        return np.concatenate([encode(self._X[block]) for block in blocks])
+
+    def encode_all(self, encode: Callable) -> np.ndarray:
+        """Encode the rows to train on, in an order that `set_targets` knows."""
+        if len(self._rows) == self.n_rows:
+            return encode(self._X)
+        blocks = np.split(self._rows, range(_ENCODED_ROWS, self.n_train, _ENCODED_ROWS))
+        return np.concatenate([encode(self._X[block]) for block in blocks])
 
 
 def set_aside(

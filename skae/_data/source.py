@@ -23,6 +23,13 @@ class Batch(NamedTuple):
     X: Any
     weight: Any = None
     names: list[str] | None = None
+    # The numbers of its rows in the source, where these are known.
+    rows: np.ndarray | None = None
+
+    def numbered(self, start: int) -> "Batch":
+        """Say that its rows follow each other in the source from a number on."""
+        shape = getattr(self.X, "shape", ())
+        return self._replace(rows=start + np.arange(shape[0] if shape else 0))
 
 
 Labelled = Iterator[tuple[str, Batch]]
@@ -49,16 +56,17 @@ class Source:
     def ordered(self) -> Labelled:
         """Give labels and batches in the order of the source."""
         iterator = iter(self._batches)
-        number = 0
+        number = n_rows = 0
         while True:
             label = f"batch {number}"
             with reading(label):
                 item = next(iterator, _END)
                 if item is _END:
                     return
-                batch = take_apart(item)
-            yield label, batch
+                batch = take_apart(item).numbered(n_rows)
             number += 1
+            n_rows += len(batch.rows)  # type: ignore[arg-type]
+            yield label, batch
 
     def shuffled(self, generator: np.random.RandomState) -> Labelled:
         """Give labels and batches in an order to train in."""
@@ -93,7 +101,8 @@ class RunSource(Source):
         self._read = read
         self._label = label
         self.knows_sizes = bool(sizes)
-        self._sizes = np.array(sizes or ())
+        # Found while they are read, where they are not known before.
+        self._sizes = np.array(sizes if sizes else [-1] * n_runs)
         if shuffle_bytes is not None:
             self._shuffle_bytes = shuffle_bytes
 
@@ -101,8 +110,10 @@ class RunSource(Source):
         return self.some(np.arange(self.n_runs))
 
     def some(self, runs: np.ndarray) -> Labelled:
+        starts = np.cumsum(self._sizes) - self._sizes
+        known = bool((self._sizes >= 0).all())
         for run in map(int, runs):
-            label = self._label(run)
+            label, n_rows = self._label(run), 0
             with reading(label):
                 batches = iter(self._read(run))
             while True:
@@ -110,7 +121,11 @@ class RunSource(Source):
                     batch = next(batches, None)
                 if batch is None:
                     break
+                if known:
+                    batch = batch.numbered(int(starts[run]) + n_rows)
+                n_rows += len(batch.X)
                 yield label, batch
+            self._sizes[run] = n_rows
 
     def sizes(self, runs: np.ndarray) -> np.ndarray:
         return self._sizes[runs]

@@ -1,20 +1,25 @@
-"""Which program does the work: the NumPy one or the TensorFlow one."""
+"""Which program does the work: the NumPy one or the TensorFlow one.
+
+What NumPy can do is decided here, and nowhere else.
+"""
 
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-import copy
 import math
 import os
+from typing import NamedTuple
 
 from skae._engines.numpy.activations import ACTIVATIONS
 from skae._engines.numpy.program import DenseProgram
+from skae._engines.protocol import Program
 from skae._engines.tensorflow.distributed import distributed_program
 from skae._engines.tensorflow.program import get_program
 from skae._engines.tensorflow.workers import current_strategy
-from skae._networks import ConvNetwork, DenseNetwork
+from skae._layers import is_chain
+from skae._models import Spec
+from skae._objectives.objective import hooks, runs_in_numpy
 
-_NETWORKS = {"dense": DenseNetwork, "conv": ConvNetwork}
 # Up to this many multiplications a sample a step takes less time in NumPy than in
 # TensorFlow: see the benchmarks. With two cores, NumPy keeps up with any network.
 _MAX_NUMPY_WORK = 2**18
@@ -23,47 +28,76 @@ _MAX_NUMPY_CORES = 2
 _GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 
-def resolve_network(network):
-    """Give the network that a parameter names, or a copy of the user's own."""
-    if isinstance(network, str) and network in _NETWORKS:
-        return _NETWORKS[network]()
-    if not isinstance(network, (str, type)) and all(
-        callable(getattr(network, name, None))
-        for name in ("build_encoder", "build_decoder")
-    ):
-        return copy.deepcopy(network)
-    raise ValueError(
-        "The 'network' parameter of AutoencoderTransformer must be 'dense', 'conv' or "
-        "an object with the methods build_encoder and build_decoder, such as "
-        f"DenseNetwork() or ConvNetwork(). Got {network!r} instead."
-    )
+class Choice(NamedTuple):
+    """Who trains, and why."""
+
+    engine: str
+    why: str
 
 
-def activation_name(activation):
-    """Give Keras' own activations by name, so that NumPy finds them too."""
-    name = getattr(activation, "__name__", None)
-    module = getattr(activation, "__module__", None) or ""
-    if name in ACTIVATIONS and module.startswith("keras."):
-        return name
-    return activation
+def choose(spec: Spec) -> Choice:
+    """Choose who trains a network."""
+    if current_strategy() is not None:
+        return Choice("distributed", "a strategy of tf.distribute is entered")
+    dense = dense_program(spec)
+    if dense is None:
+        return Choice("tensorflow", "the network is no chain of dense layers")
+    if not isinstance(spec.loss, str) or spec.loss not in ("mse", "mean_squared_error"):
+        return Choice("tensorflow", "NumPy knows the mean squared error alone")
+    if not isinstance(spec.optimizer, str) or spec.optimizer != "adam":
+        return Choice("tensorflow", "NumPy knows 'adam' alone")
+    if not runs_in_numpy(spec.objective):
+        return Choice("tensorflow", "the objective has hooks that NumPy does not call")
+    if dense.work <= _MAX_NUMPY_WORK:
+        return Choice("numpy", "a small chain of dense layers")
+    if _numpy_keeps_up():
+        return Choice("numpy", "a chain of dense layers on few cores without a GPU")
+    return Choice("tensorflow", "a large network, on many cores or a GPU")
 
 
-def dense_program(spec):
+def training_program(spec: Spec) -> Program:
+    """Give the program that trains."""
+    engine = choose(spec).engine
+    if engine == "distributed":
+        return distributed_program(spec, current_strategy())
+    if engine == "numpy":
+        dense = dense_program(spec)
+        assert dense is not None
+        return dense
+    return get_program(spec)
+
+
+def inference_program(spec: Spec, trained: Program | None = None) -> Program | None:
+    """Give the program that encodes and decodes; None where it is yet to be traced.
+
+    It is the one that has trained, but for what NumPy does without TensorFlow.
+    """
+    dense = dense_program(spec)
+    if dense is not None or current_strategy() is not None:
+        return dense
+    return trained
+
+
+def dense_program(spec: Spec) -> DenseProgram | None:
     """Give the NumPy program of a spec, or None where only TensorFlow will do.
 
     It encodes and decodes; training has more conditions.
     """
     activations = (spec.activation, spec.latent_activation, spec.output_activation)
-    if not hasattr(spec.network, "layer_sizes") or not all(
-        isinstance(name, str) and name in ACTIVATIONS for name in activations
+    if (
+        not is_chain(spec.network)
+        or {"code_size", "latents", "encoded"} & hooks(spec.objective)
+        or not all(
+            isinstance(name, str) and name in ACTIVATIONS for name in activations
+        )
     ):
         return None
     n_features = math.prod(spec.sample_shape)
     encoder, decoder = spec.network.layer_sizes(n_features, spec.latent_dim)
-    return DenseProgram(encoder, decoder, *activations, dtype=spec.dtype)
+    return DenseProgram(encoder, decoder, *activations, spec.dtype, spec.objective)
 
 
-def _numpy_keeps_up():
+def _numpy_keeps_up() -> bool:
     """Tell whether TensorFlow would have neither more cores to use nor a GPU.
 
     The answer is the same in all processes of a machine, and asks TensorFlow, whose
@@ -71,21 +105,3 @@ def _numpy_keeps_up():
     """
     cores = os.cpu_count() or 1
     return cores <= _MAX_NUMPY_CORES and not any(map(os.path.exists, _GPU_FILES))
-
-
-def training_program(spec):
-    """Give the program that trains."""
-    strategy = current_strategy()
-    if strategy is not None:
-        return distributed_program(spec, strategy)
-    dense = dense_program(spec)
-    if (
-        dense is not None
-        and (dense.work <= _MAX_NUMPY_WORK or _numpy_keeps_up())
-        and isinstance(spec.loss, str)
-        and spec.loss in ("mse", "mean_squared_error")
-        and isinstance(spec.optimizer, str)
-        and spec.optimizer == "adam"
-    ):
-        return dense
-    return get_program(spec)

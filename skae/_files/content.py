@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skae._engines.numpy.activations import ACTIVATIONS
-from skae._networks import ConvNetwork, DenseNetwork
+from skae._files.words import CLASSES
 
 # No header of ours comes near this size; and a few bytes of JSON can become a hundred
 # of Python objects, so these are counted before they are made.
@@ -25,7 +25,7 @@ _MAX_VALUES = 300_000
 _MAX_CONTAINERS = 10_000
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
-_NETWORKS = {"ConvNetwork": ConvNetwork, "DenseNetwork": DenseNetwork}
+_NETWORKS, _OBJECTIVES = CLASSES["network"], CLASSES["objective"]
 _MAX_LAYERS = 1000
 _MAX_INT = 2**63
 _DTYPES = {
@@ -146,6 +146,10 @@ def check_tensors(
     others = {*table} - {*expected}
     if run is not None:
         others -= {name for name in others if name.startswith("run_")}
+        if run.get("strength") is not None:
+            _, targets = table["run_targets"]
+            if targets[1:] != (fitted["latent_dim"],):
+                raise ValueError("the targets are not those of the latent vectors")
         best = [table[name] for name in table if name.startswith("run_best_")]
         if best and sorted(best) != sorted(expected.values()):
             raise ValueError("the best weights are not those of the network")
@@ -172,6 +176,8 @@ def read_parameters(content: Any) -> dict[str, Any]:
         ("loss", (str, OwnObject)),
         ("optimizer", (str, OwnObject)),
         ("learning_rate", (str, Real, OwnObject)),
+        ("objective", (type(None), OwnObject, *_OBJECTIVES.values())),
+        ("arrange", (type(None), str, OwnObject)),
         ("callbacks", type(None)),
     ):
         _expect(parameters[name], kinds, name)
@@ -200,6 +206,7 @@ def read_fitted(content: Any) -> dict[str, Any]:
         if not isinstance(value, OwnObject) and value not in _KERAS_ACTIVATIONS:
             raise ValueError(f"{name} is unknown")
     networks = (OwnObject, *_NETWORKS.values())
+    objectives = (type(None), OwnObject, *_OBJECTIVES.values())
     return {
         **activations,
         "sample_shape": shape,
@@ -210,6 +217,8 @@ def read_fitted(content: Any) -> dict[str, Any]:
         "dtype": fitted["dtype"],
         "latent_dim": _int(fitted["latent_dim"], 1, "latent_dim", 2**31),
         "network": _expect(_value(fitted["network"]), networks, "network"),
+        "objective": _expect(_value(fitted["objective"]), objectives, "objective"),
+        "arranged": _expect(fitted["arranged"], str, "arranged"),
         "random_state": _expect(
             _value(fitted["random_state"]), np.random.RandomState, "random_state"
         ),
@@ -227,6 +236,9 @@ def read_run(content: Any) -> dict[str, Any]:
     stopping = run["stopping"]
     if stopping is not None:
         stopping = [_finite(number, "stopping") for number in stopping]
+    strength = run["strength"]
+    if strength is not None:
+        _finite(strength, "strength")
     if len(position) != 3 or len(sums) != 2 or len(stopping or [0] * 3) != 3:
         raise ValueError("the place of the run is of the wrong size")
     random_state = _value(_expect(run["random_state"], dict, "random_state"))
@@ -237,6 +249,7 @@ def read_run(content: Any) -> dict[str, Any]:
         "sums": tuple(sums),
         "history": _history(run["history"]),
         "stopping": stopping,
+        "strength": strength,
         "random_state": _expect(random_state, np.random.RandomState, "random_state"),
         "began_with": _expect(began_with, np.random.RandomState, "began_with"),
     }
@@ -260,9 +273,10 @@ def _value(value: Any) -> Any:
         return tuple(_value(item) for item in value)
     if isinstance(value, dict) and "object" in value:
         return OwnObject(_expect(value["object"], str, "object"))
-    if isinstance(value, dict) and "network" in value:
-        network = _NETWORKS[value["network"]]
-        return network(**{k: _value(v) for k, v in value["parameters"].items()})
+    for kind, classes in CLASSES.items():
+        if isinstance(value, dict) and kind in value:
+            named = classes[value[kind]]
+            return named(**{k: _value(v) for k, v in value["parameters"].items()})
     if isinstance(value, dict):
         return _random_state(value["random_state"])
     if isinstance(value, (int, float)) and not abs(value) < _MAX_INT:

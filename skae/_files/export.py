@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 
-from skae._engines.tensorflow.process import quiet
+from skae._process import import_tensorflow, quiet
 
 PARTS = ("encoder", "decoder", "autoencoder")
 # What a SavedModel consists of; a directory that holds more is not replaced.
@@ -60,6 +60,7 @@ def export(
     if format == "tf_saved_model":
         path = os.path.realpath(path)  # a link keeps pointing to what is replaced
     _check_target(path, format)
+    import_tensorflow()
     _check_packages(format)
     # The directory for what is half done; it is on the file system of the target.
     folder = os.path.dirname(os.path.abspath(path))

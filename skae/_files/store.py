@@ -17,6 +17,8 @@ import os
 import secrets
 import shutil
 import stat
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,12 +32,9 @@ from skae._files.content import (
     read_run,
     read_tensor_table,
 )
-from skae._files.words import numbered, to_json
-from skae._models import Spec
 
 # Raised by one when older versions can't read the files any more.
 FORMAT_VERSION = 1
-_SPEC_WORDS = ("latent_dim", "activation", "latent_activation", "output_activation")
 
 
 class FileFormatError(ValueError):
@@ -46,19 +45,23 @@ class FileFormatError(ValueError):
     """
 
 
-def save(estimator, path, run=None, arrays=None):  # numpydoc ignore=PR01
-    """Write a fitted transformer to a file, whole or not at all.
+class Content(NamedTuple):
+    """What a file holds, once checked."""
 
-    A checkpoint also holds the state of its `run`, and `arrays` by name; words stand
-    in it for objects of the user's own.
-    """
+    parameters: dict[str, Any]
+    fitted: dict[str, Any]
+    tensors: dict[str, np.ndarray]
+    # Where a run stood, in a checkpoint.
+    run: dict[str, Any] | None
+
+
+def write(path: Any, content: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+    """Write a file, whole or not at all."""
     from safetensors.numpy import save as to_bytes
 
-    content, tensors = _take_apart(estimator, own=run is not None)
-    if run is not None:
-        content["run"] = run
-        tensors |= {k: np.asarray(v, order="C") for k, v in arrays.items()}
-    text = json.dumps(content, sort_keys=True, allow_nan=False)
+    tensors = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    versions = {"format_version": FORMAT_VERSION, "skae_version": __version__}
+    text = json.dumps(versions | content, sort_keys=True, allow_nan=False)
     metadata = {"skae": text, "digest": _digest(text, tensors)}
     data = to_bytes(tensors, metadata)
     _refuse_unreadable(data, text)
@@ -82,27 +85,22 @@ def save(estimator, path, run=None, arrays=None):  # numpydoc ignore=PR01
     _sync_folder(folder)
 
 
-def load_run(path):  # numpydoc ignore=PR01,RT01
-    """Load what a checkpoint holds beside its transformer: the run and all arrays."""
+def read_checkpoint(
+    path: str,
+) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, Any]]:
+    """Give what a fit left so far, all arrays, and where the run stood."""
     with refusing(path):
-        *_, tensors, run = read(path)
+        _, fitted, tensors, run = read(path)
     if run is None:
         raise FileFormatError(
             f"{path!r} is a transformer that `save` wrote, not a checkpoint. Choose "
             "another path for `checkpoint`."
         )
-    return run, tensors
-
-
-def load_fitted(path, spec):  # numpydoc ignore=PR01,RT01
-    """Load the fitted attributes of a checkpoint whose spec is known."""
-    with refusing(path):
-        _, fitted, tensors, _ = read(path)
-        return attributes(fitted, tensors, spec)
+    return fitted, tensors, run
 
 
 @contextlib.contextmanager
-def refusing(path):
+def refusing(path: str) -> Iterator[None]:
     """Give whatever fails the words and the class of a file that is refused."""
     try:
         yield
@@ -116,7 +114,7 @@ def refusing(path):
         ) from error
 
 
-def read(path):
+def read(path: str) -> Content:
     """Give parameters, fitted values, arrays and run of a file, once checked."""
     kind = os.stat(path).st_mode
     if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
@@ -151,10 +149,10 @@ def read(path):
         raise FileFormatError(
             f"{path!r} is damaged: its content does not match its digest."
         )
-    return parameters, fitted, tensors, run
+    return Content(parameters, fitted, tensors, run)
 
 
-def _check_version(path, version):
+def _check_version(path: str, version: Any) -> None:
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise ValueError(f"expected a format version of 1 or more, got {version!r}")
     if version > FORMAT_VERSION:
@@ -164,7 +162,7 @@ def _check_version(path, version):
         )
 
 
-def _refuse_unreadable(data, text):
+def _refuse_unreadable(data: bytes, text: str) -> None:
     """Refuse to write what `load` would not read."""
     n_header = int.from_bytes(data[:8], "little")
     try:
@@ -181,69 +179,7 @@ _TOO_MUCH = (
 )
 
 
-def _take_apart(estimator, own=False):
-    tensors = {f"weight_{i}": w for i, w in enumerate(estimator.weights_)}
-    tensors |= {f"state_{i}": np.asarray(s) for i, s in enumerate(_state(estimator))}
-    spec = estimator._spec
-    content = {
-        "format_version": FORMAT_VERSION,
-        "skae_version": __version__,
-        "parameters": {
-            name: to_json(value, name, own)
-            for name, value in estimator.get_params(deep=False).items()
-        },
-        "fitted": {
-            "history": estimator.history_,
-            "n_iter": estimator.n_iter_,
-            "n_features_in": estimator.n_features_in_,
-            "sample_shape": list(estimator.sample_shape_),
-            "feature_names_in": list(getattr(estimator, "feature_names_in_", [])),
-            "random_state": to_json(estimator._random_state, "random_state"),
-            "network": to_json(spec.network, "network", own),
-            "dtype": spec.dtype,
-            **{word: to_json(getattr(spec, word), word, own) for word in _SPEC_WORDS},
-        },
-    }
-    return content, {k: np.asarray(v, order="C") for k, v in tensors.items()}
-
-
-def _state(estimator):
-    """The optimizer's state; none is kept after whitening."""
-    return estimator._optimizer_state or []
-
-
-def spec_of(fitted, estimator):  # numpydoc ignore=PR01,RT01
-    """Give the spec that a file describes."""
-    return Spec(
-        network=fitted["network"],
-        sample_shape=fitted["sample_shape"],
-        loss=estimator.loss,
-        optimizer=estimator.optimizer,
-        dtype=fitted["dtype"],
-        **{word: fitted[word] for word in _SPEC_WORDS},
-    )
-
-
-def attributes(fitted, tensors, spec):
-    """Give the fitted attributes, without the program that runs them."""
-    state = {
-        "weights_": numbered(tensors, "weight"),
-        "history_": fitted["history"],
-        "n_iter_": fitted["n_iter"],
-        "n_features_in_": fitted["n_features_in"],
-        "sample_shape_": spec.sample_shape,
-        "output_activation_": spec.output_activation,
-        "_spec": spec,
-        "_optimizer_state": numbered(tensors, "state") or None,
-        "_random_state": fitted["random_state"],
-    }
-    if fitted["feature_names_in"]:
-        names = np.array(fitted["feature_names_in"], dtype=object)
-        state["feature_names_in_"] = names
-    return state
-
-
-def _digest(text, tensors):
+def _digest(text: str, tensors: dict[str, np.ndarray]) -> str:
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         array = tensors[name]
@@ -252,7 +188,7 @@ def _digest(text, tensors):
     return digest.hexdigest()
 
 
-def _sync_folder(folder):
+def _sync_folder(folder: str) -> None:
     """Make the new name last, where the system has a way to say so."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)

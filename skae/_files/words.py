@@ -3,24 +3,32 @@
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-import hashlib
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
+from skae._fingerprints import digest
 from skae._networks import ConvNetwork, DenseNetwork
+from skae._objectives.denoising import Denoising
+
+# The objects that a file may name, by what they are.
+CLASSES: dict[str, dict[str, type]] = {
+    "network": {"ConvNetwork": ConvNetwork, "DenseNetwork": DenseNetwork},
+    "objective": {"Denoising": Denoising},
+}
 
 
-def numbered(tensors, kind):  # numpydoc ignore=PR01,RT01
+def numbered(tensors: dict[str, np.ndarray], kind: str) -> list[np.ndarray]:
     """Give the arrays of a kind, in order."""
     count = sum(name.startswith(f"{kind}_") for name in tensors)
     return [tensors[f"{kind}_{i}"] for i in range(count)]
 
 
-def to_json(value, name, own=False):  # numpydoc ignore=PR01,RT01
+def to_json(value: Any, name: str, own: bool = False) -> Any:
     """Give what stands for a value in the header, or say that it has no place.
 
-    With `own`, words stand for an object of the user's own.
+    With `own`, a digest stands for an object of the user's own.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -28,12 +36,13 @@ def to_json(value, name, own=False):  # numpydoc ignore=PR01,RT01
         return value
     if isinstance(value, (tuple, list)):
         return [to_json(item, name, own) for item in value]
-    if type(value) in (ConvNetwork, DenseNetwork):
-        parameters = value.get_params(deep=False)
-        return {
-            "network": type(value).__name__,
-            "parameters": {k: to_json(v, k) for k, v in parameters.items()},
-        }
+    for kind, classes in CLASSES.items():
+        if type(value) in classes.values():
+            parameters = value.get_params(deep=False)
+            return {
+                kind: type(value).__name__,
+                "parameters": {k: to_json(v, k) for k, v in parameters.items()},
+            }
     if isinstance(value, np.random.RandomState):
         state = value.get_state(legacy=False)
         if state["bit_generator"] == "MT19937":
@@ -41,31 +50,8 @@ def to_json(value, name, own=False):  # numpydoc ignore=PR01,RT01
             rest = [int(position), int(state["has_gauss"]), float(state["gauss"])]
             return {"random_state": ["MT19937", keys.tolist(), *rest]}
     if own:
-        return {"object": _describe(value)}
+        return {"object": digest(value)}
     raise TypeError(
         f"`save` writes no code, and {name}={value!r} is an object of your own or of "
         "Keras. Use its name where it has one, or pickle the transformer."
     )
-
-
-def _describe(value):
-    """Say what an object is, in words that are the same in every process."""
-    if value is None or isinstance(value, (bool, str, bytes, Integral, Real)):
-        return repr(value)
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_describe, value))}]"
-    if isinstance(value, dict):
-        return f"({', '.join(sorted(f'{k}={_describe(v)}' for k, v in value.items()))})"
-    if isinstance(value, np.ndarray):
-        return f"array {hashlib.sha256(value.tobytes()).hexdigest()[:16]}"
-    if hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}"
-    if hasattr(value, "get_params"):
-        parts = value.get_params(deep=False)
-    elif hasattr(value, "get_config"):
-        # Keras numbers the names of what it makes, and Huber leaves out its delta.
-        parts = {**value.get_config(), **getattr(value, "_fn_kwargs", {})}
-        parts.pop("name", None)
-    else:
-        parts = getattr(value, "__dict__", {})
-    return _describe(type(value)) + _describe(parts)

@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from skae._engines.protocol import Trainer
+from skae._fitting.plan import Plan
 from skae._fitting.watchers import Watcher
+from skae._models import Spec, build_models, join_models, latent_models, resolve
 
 
 class KerasCallbacks(Watcher):
@@ -21,7 +24,7 @@ class KerasCallbacks(Watcher):
     """
 
     def __init__(
-        self, callbacks: Any, trainer: Any, model: Any, epochs: int, n_steps: int
+        self, callbacks: Any, trainer: Trainer, plan: Plan, learning_rate: float
     ):
         import keras
 
@@ -34,10 +37,15 @@ class KerasCallbacks(Watcher):
                     f"{callback!r}. Callbacks of scikit-learn are set by "
                     "`set_callbacks`."
                 )
-        self.callbacks = [copy.copy(callback) for callback in callbacks]
+        self.callbacks = [_copied(callback) for callback in callbacks]
+        model = _compiled_model(plan.spec, learning_rate)
         self._begun: list = []
         self._list = keras.callbacks.CallbackList(
-            self.callbacks, model=model, epochs=epochs, steps=n_steps, verbose=0
+            self.callbacks,
+            model=model,
+            epochs=plan.n_epochs,
+            steps=plan.n_steps,
+            verbose=0,
         )
         self._trainer = trainer
         self._model = model
@@ -85,14 +93,34 @@ class KerasCallbacks(Watcher):
         self._overruled = self._overruled or changed
         return bool(self._model.stop_training)
 
-    def attributes(self) -> dict[str, Any]:
-        return {"callbacks_": self.callbacks}
-
     def _adopt_weights(self) -> None:
         """Take over weights that a callback has put into the model."""
         mine, theirs = self._trainer.weights(), self._model.get_weights()
         if not all(map(np.array_equal, mine, theirs)):
             self._trainer.load_weights(theirs)
+
+
+def _copied(callback: Any) -> Any:
+    """Copy a callback with all it holds, but for what no copy can be made of."""
+    try:
+        return copy.deepcopy(callback)
+    except Exception:
+        # A lock, an open file or a connection: these are shared, as Keras would.
+        return copy.copy(callback)
+
+
+def _compiled_model(spec: Spec, learning_rate: float) -> Any:
+    """Make the model that callbacks see."""
+    encoder, decoder = build_models(spec)
+    model = join_models(*latent_models(encoder, decoder, spec))
+    optimizer = resolve("optimizer", spec.optimizer)
+    optimizer = type(optimizer).from_config(
+        {**optimizer.get_config(), "learning_rate": learning_rate}
+    )
+    # Keras refuses to load a model saved with an optimizer not built.
+    optimizer.build(model.trainable_variables)
+    model.compile(optimizer, resolve("loss", spec.loss))
+    return model
 
 
 class SklearnCallbacks(Watcher):

@@ -8,32 +8,40 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from skae._data import limits
-from skae._engines.choice import dense_program
+from skae._data import Data, limits
 from skae._engines.tensorflow.workers import agree_on, place
-from skae._files.store import load_fitted, load_run, save
+from skae._files.store import read_checkpoint, write
 from skae._files.words import numbered, to_json
-from skae._fitting.epochs import Position
-from skae._fitting.watchers import EarlyStopping
+from skae._fitting.fitted import Fitted
+from skae._fitting.run import Run, Start
 from skae._models import Spec
+
+_THE_FILE = "what is in the file `checkpoint`, whose path all of them must share"
+
+
+class Saved(NamedTuple):
+    """What a file says of a run that is under way."""
+
+    run: dict[str, Any]
+    tensors: dict[str, np.ndarray]
 
 
 class Checkpoint:
     """The file of a run.
 
-    It is a transformer as `save` writes it, as of then, beside what the run needs to
-    go on: the place in the epoch, the generators, the state of early stopping. Of
-    several workers the first writes it, and all of them read it.
+    It holds a `Fitted` as `save` writes it, as of then, beside what the run needs to go
+    on: the place in the epoch, the generators, the state of early stopping, and what
+    latent vectors are drawn to. Of several workers the first writes it, and all of them
+    read it.
     """
 
     def __init__(self, path: Any, estimator: Any):
         self._path = os.fspath(path)
-        self._estimator = estimator
         if estimator.callbacks is not None:
             raise TypeError(
                 "A checkpoint does not hold the state of callbacks. Expected "
@@ -42,141 +50,122 @@ class Checkpoint:
         self._parameters = {
             name: to_json(value, name, own=True)
             for name, value in estimator.get_params(deep=False).items()
-            if name != "verbose"
         }
-        self.written = False
+        # What was written last, so that a failed call leaves what the file holds.
+        self.written: Fitted | None = None
         self._last = time.monotonic()
 
     def open(
-        self,
-        data: Any,
-        spec: Spec,
-        weights: list[np.ndarray] | None,
-        random_state: np.random.RandomState,
-    ) -> Any:
-        """Give what the file holds, if there is one and it is of this run.
-
-        `weights` are those to start from, if not new ones. `random_state` becomes what
-        it was when the run began, before anything was set aside.
-        """
+        self, spec: Spec, data: Data, start: Start, before: Fitted | None
+    ) -> Start:
+        """Start from what the file holds, if there is one and it is of this run."""
         digest = hashlib.sha256()
-        for weight in weights or []:
+        for weight in start.weights if before is not None else []:
             digest.update(weight.tobytes())
-        self._run = {
-            "parameters": self._parameters,
+        schema = data.schema
+        self._of = {
+            "parameters": {k: v for k, v in self._parameters.items() if k != "verbose"},
             "rows": int(data.n_rows),
             "rows_of_positive_weight": int(data.n_train),
-            "sample_shape": [int(n) for n in data.seen["sample_shape_"]],
+            "sample_shape": list(schema.sample_shape),
             "dtype": str(data.dtype),
-            "columns": [str(n) for n in data.seen.get("feature_names_in_", [])],
-            "starts_from": digest.hexdigest() if weights else None,
+            "columns": list(map(str, schema.feature_names_in)),
+            "starts_from": None if before is None else digest.hexdigest(),
         }
-        self._spec = spec
         self._writes = place()[0] == 0
-        found = self._read() if os.path.exists(self._path) else None
+        found = self._read(spec) if os.path.exists(self._path) else None
         # No worker has begun to train, and to write, before all have read.
-        agree_on(
-            {
-                "what is in the file `checkpoint`, whose path all of them must share": (
-                    found and (found[0]["of"], sorted(found[1].items()))
-                )
-            }
-        )
-        if found is not None and not found[0]["finished"]:
-            random_state.set_state(found[0]["began_with"].get_state())
-        self._began_with = to_json(random_state, "random_state")
-        return found
+        facts = found and (found[0].run["of"], sorted(found[0].tensors.items()))
+        agree_on({_THE_FILE: facts})
+        if found is None:
+            self._began_with = to_json(start.random_state, "random_state")
+            return start
+        saved, fitted = found
+        if saved.run["finished"]:
+            return replace(start, fitted=fitted)
+        # As it was when the run began, before anything was set aside.
+        start.random_state.set_state(saved.run["began_with"].get_state())
+        self._began_with = to_json(start.random_state, "random_state")
+        return replace(start, saved=saved)
 
-    def _read(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        run, tensors = load_run(self._path)
-        found, mine = run["of"], json.loads(json.dumps(self._run))
+    def _read(self, spec: Spec) -> tuple[Saved, Fitted]:
+        values, tensors, run = read_checkpoint(self._path)
+        found, mine = run["of"], json.loads(json.dumps(self._of))
         if found != mine:
             raise ValueError(
                 f"The checkpoint {self._path!r} is of another run: "
                 f"{'; '.join(_differences(found, mine))}. To go on with it, give what "
                 "it was written with; to start anew, delete it or choose another path."
             )
-        return run, tensors
+        return Saved(run, tensors), Fitted.from_file(values, tensors, spec)
 
-    def bind(
-        self,
-        position: Position,
-        trainer: Any,
-        watchers: list,
-        attributes: Callable[[], dict[str, Any]],
-    ) -> None:
-        """Say where the state of the run is to be found."""
-        self._position = position
-        self._trainer = trainer
-        stopping = [w for w in watchers if isinstance(w, EarlyStopping)]
-        self._stopping = stopping[0] if stopping else None
-        self._attributes = attributes
+    def bind(self, run: Run, start: Start) -> None:
+        """Write this run from now on; put it where the file says it was."""
+        self._run = run
+        if start.saved is not None:
+            _resume(run, start.saved)
+            run.go_on()
 
-    def resume(self, run: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
-        """Put the run where the file says it was."""
-        position = self._position
-        position.epoch, position.part, position.step = run["position"]
-        position.sums = run["sums"]
-        position.history = run["history"]
-        position.random_state.set_state(run["random_state"].get_state())
-        self._trainer.load(
-            numbered(tensors, "weight"), numbered(tensors, "state") or None, 0
-        )
-        self._trainer.load_seeds(numbered(tensors, "run_seed"))
-        if self._stopping is not None and run["stopping"] is not None:
-            best = numbered(tensors, "run_best")
-            self._stopping.load_state(run["stopping"], best)
-
-    def write(self, whole_epoch: bool) -> None:
+    def keep(self, whole_epoch: bool) -> None:
         """Write the run as it is now, if it is time."""
+        age = time.monotonic() - self._last
+        if not whole_epoch and age < limits.SECONDS_BETWEEN_CHECKPOINTS:
+            return
+        run, position = self._run, self._run.position
+        arrays = {f"run_seed_{i}": s for i, s in enumerate(run.trainer.seeds())}
+        stopping, strength = None, None
+        if run.stopping is not None:
+            stopping, best = run.stopping.state()
+            arrays |= {f"run_best_{i}": w for i, w in enumerate(best)}
+        # The weights of the file are those to go on from.
+        fitted = replace(run.fitted(), weights=run.trainer.weights())
+        if run.placing.places is not None:
+            arrays["run_targets"], strength = run.placing.places
+        self._write(
+            fitted,
+            {
+                "finished": False,
+                "position": [position.epoch, position.part, position.step],
+                "sums": list(position.sums),
+                "history": position.history,
+                "random_state": to_json(position.epoch_random_state, "random_state"),
+                "stopping": stopping,
+                "strength": strength,
+                "began_with": self._began_with,
+            },
+            arrays,
+        )
+
+    def finish(self, fitted: Fitted) -> None:
+        """Write the end of the run."""
+        self._write(fitted, {"finished": True}, {})
+
+    def _write(
+        self, fitted: Fitted, run: dict[str, Any], arrays: dict[str, np.ndarray]
+    ) -> None:
         if not self._writes:
             return
-        if (
-            not whole_epoch
-            and time.monotonic() - self._last < limits.SECONDS_BETWEEN_CHECKPOINTS
-        ):
-            return
-        position = self._position
-        arrays = {f"run_seed_{i}": s for i, s in enumerate(self._trainer.seeds())}
-        stopping = None
-        if self._stopping is not None:
-            stopping, best = self._stopping.state()
-            arrays |= {f"run_best_{i}": w for i, w in enumerate(best)}
-        run = {
-            "finished": False,
-            "position": [position.epoch, position.part, position.step],
-            "sums": list(position.sums),
-            "history": position.history,
-            "random_state": to_json(position.epoch_random_state, "random_state"),
-            "stopping": stopping,
-            "began_with": self._began_with,
-        }
-        attributes = self._attributes()
-        attributes["_random_state"] = copy.deepcopy(position.random_state)
-        self._save(attributes, run, arrays)
-
-    def finish(self, attributes: dict[str, Any]) -> None:
-        """Write the fitted transformer."""
-        if self._writes:
-            self._save(attributes, {"finished": True}, {})
-
-    def fitted(self) -> dict[str, Any]:
-        """Give the fitted attributes in the file."""
-        fitted = load_fitted(self._path, self._spec)
-        return {**fitted, "_engine": dense_program(self._spec)}
-
-    def _save(
-        self,
-        attributes: dict[str, Any],
-        run: dict[str, Any],
-        arrays: dict[str, np.ndarray],
-    ) -> None:
-        model = copy.copy(self._estimator)
-        vars(model).pop("feature_names_in_", None)
-        vars(model).update(attributes)
-        save(model, self._path, run={**run, "of": self._run}, arrays=arrays)
-        self.written = True
+        content, tensors = fitted.to_file(self._parameters, own=True)
+        content["run"] = {**run, "of": self._of}
+        write(self._path, content, tensors | arrays)
+        self.written = fitted
         self._last = time.monotonic()
+
+
+def _resume(run: Run, saved: Saved) -> None:
+    """Put a run where a file says it was."""
+    position, content, tensors = run.position, saved.run, saved.tensors
+    position.epoch, position.part, position.step = content["position"]
+    position.sums = content["sums"]
+    position.history = copy.deepcopy(content["history"])
+    position.random_state.set_state(content["random_state"].get_state())
+    state = numbered(tensors, "state") or None
+    run.trainer.load(numbered(tensors, "weight"), state, 0)
+    run.trainer.load_seeds(numbered(tensors, "run_seed"))
+    if run.stopping is not None and content["stopping"] is not None:
+        run.stopping.load_state(content["stopping"], numbered(tensors, "run_best"))
+    if content["strength"] is not None:
+        run.placing.set(tensors["run_targets"], content["strength"])
 
 
 def _differences(found: dict[str, Any], mine: dict[str, Any]) -> list[str]:

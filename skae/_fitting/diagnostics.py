@@ -10,16 +10,19 @@ import math
 import os
 import sys
 import warnings
-from typing import Any
 
 import joblib
 import numpy as np
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
 
+from skae._data import Data
+from skae._engines.protocol import Program
+from skae._fitting.epochs import refuse_absurd_weights
+from skae._fitting.fitted import Fitted
+from skae._fitting.plan import Plan
 from skae._models import Spec
 
-_MAX_ROWS, _MAX_BYTES = 1000, 2**23
 # The mean of fewer rows than this is no rival worth naming.
 _MIN_ROWS = 20
 # Columns differ too much when the largest has this many times the variance, and the
@@ -32,20 +35,25 @@ _LIMITS = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "softmax": (0.0, 1
            "softplus": (0.0, math.inf)}  # fmt: skip
 
 
+def judge(fitted: Fitted, plan: Plan, program: Program, data: Data) -> None:
+    """Refuse a fit that has diverged, and warn of one that came to nothing."""
+    refuse_absurd_weights(fitted.weights)
+    if not plan.partial:
+        warn_of_useless_fit(program, fitted.weights, plan.spec, data, plan.whole)
+
+
 def warn_of_useless_fit(
-    program: Any,
+    program: Program,
     weights: list[np.ndarray],
     spec: Spec,
-    data: Any,
+    data: Data,
     whole: bool,
 ) -> None:
     """Warn of data that no fit can do justice to, and of a fit that came to nothing.
 
     `whole` says whether the fit was as long as it takes to be held to its error.
     """
-    n_rows = min(_MAX_ROWS, max(2, _MAX_BYTES // (8 * math.prod(spec.sample_shape))))
-    # A generator of its own: the warnings change no result.
-    X = data.map_some(np.asarray, n_rows, np.random.RandomState(0))
+    X = data.sample()
     sample = X.reshape(len(X), -1).astype(spec.dtype)
     low, high = sample.min(axis=0), sample.max(axis=0)
     varies = low < high
@@ -91,7 +99,7 @@ _REVIVE = (
 # The folders of code that no warning is about.
 _INSIDE = tuple(
     os.path.join(os.path.dirname(path), "")
-    for path in (__file__, joblib.__file__, sklearn.__file__)
+    for path in (os.path.dirname(__file__), joblib.__file__, sklearn.__file__)
 )
 
 

@@ -8,9 +8,9 @@ the learning rates of the epoch's steps, `part_end(n_rows, sums)`, and
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-from typing import Any
-
 import numpy as np
+
+from skae._engines.protocol import Trainer
 
 
 class Watcher:
@@ -34,21 +34,17 @@ class Watcher:
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
         return False
 
-    def attributes(self) -> dict[str, Any]:
-        """Give the fitted attributes that the watcher knows better."""
-        return {}
-
 
 class EarlyStopping(Watcher):
     """Stops when the validation loss no longer falls; keeps the best weights."""
 
-    def __init__(self, trainer: Any, n_iter_no_change: int, tol: float):
+    def __init__(self, trainer: Trainer, n_iter_no_change: int, tol: float):
         self._trainer = trainer
         self._patience = n_iter_no_change
         self._tol = tol
         self._best = self._target = np.inf
         self._idle_epochs = 0
-        self._best_weights: list[np.ndarray] | None = None
+        self.best_weights: list[np.ndarray] = []
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
         loss = logs["val_loss"]
@@ -58,18 +54,15 @@ class EarlyStopping(Watcher):
         if loss < self._best:
             self._best = loss
             self._target = loss - self._tol * abs(loss)
-            self._best_weights = self._trainer.weights()
+            self.best_weights = self._trainer.weights()
         return self._idle_epochs >= self._patience
-
-    def attributes(self) -> dict[str, Any]:
-        return {"weights_": self._best_weights}
 
     def state(self) -> tuple[list[float] | None, list[np.ndarray]]:
         """Give what a checkpoint holds of it; nothing before the first epoch."""
-        if self._best_weights is None:
+        if not self.best_weights:
             return None, []
-        return [self._best, self._target, self._idle_epochs], self._best_weights
+        return [self._best, self._target, self._idle_epochs], self.best_weights
 
     def load_state(self, state: list[float], weights: list[np.ndarray]) -> None:
         self._best, self._target = state[:2]
-        self._idle_epochs, self._best_weights = int(state[2]), weights
+        self._idle_epochs, self.best_weights = int(state[2]), weights

@@ -9,23 +9,24 @@ decoder goes on training and learns to reconstruct from the new places.
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-import copy
-from collections.abc import Callable
-from typing import Any
+import math
 
 import numpy as np
 from scipy.linalg import orthogonal_procrustes
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
-from skae._fitting.watchers import Watcher
 from skae._objectives.neighbors import nearest
+from skae._objectives.objective import Facts, Places, View
+from skae._objectives.whitening import MAX_SAMPLES, Whitening, local_whitening
 from skae._threads import one_blas_thread
 
 # On fewer axes the embedding is a ring or a sphere; on more, neighbours are slow.
 MIN_DIMENSION, MAX_DIMENSION = 4, 20
 # The share of the epochs after which samples are drawn, and how long a run it takes.
 BEGIN, MIN_EPOCHS, MIN_STEPS = 0.6, 5, 500
+# The places of all rows are in memory.
+MAX_BYTES = 2**28
 # The samples that stand for all in the graph.
 N_REFERENCES = 10_000
 _N_NEIGHBORS = 10
@@ -81,77 +82,109 @@ def spectral_targets(Z: np.ndarray, references: np.ndarray) -> np.ndarray:
     turned and scaled to lie as near to the vectors as it can.
     """
     embedding = spectral_embedding(references)
-    targets = np.concatenate(
-        [
-            embedding[nearest(references, block, _N_NEIGHBORS)].mean(axis=1)
-            for block in np.split(Z, range(_BLOCK_ROWS, len(Z), _BLOCK_ROWS))
-        ]
-    )
-    mean = Z.mean(axis=0)
-    targets -= targets.mean(axis=0)
-    rotation, _ = orthogonal_procrustes(targets, Z - mean)
-    targets = targets @ rotation
-    targets *= np.sqrt(Z.var(axis=0).sum() / targets.var(axis=0).sum())
-    return (1 - _SHARE) * Z + _SHARE * (targets + mean)
+    targets = np.empty(Z.shape, Z.dtype)
+    for start in range(0, len(Z), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        neighbors = nearest(references, Z[block].astype(np.float64), _N_NEIGHBORS)
+        targets[block] = embedding[neighbors].mean(axis=1)
+    mean, middle = (A.mean(axis=0, dtype=np.float64) for A in (Z, targets))
+    # Only the product of the two matters for the rotation.
+    product = _product(targets, middle, Z, mean)
+    rotation, _ = orthogonal_procrustes(np.eye(len(product)), product)
+    scale = np.sqrt(_variance(Z, mean) / _variance(targets, middle))
+    for start in range(0, len(Z), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        turned = (targets[block] - middle) @ rotation * scale + mean
+        targets[block] = (1 - _SHARE) * Z[block] + _SHARE * turned
+    return targets
 
 
-class SpectralPull(Watcher):
-    """Draws latent vectors to their targets from an epoch on.
+def _product(
+    A: np.ndarray, mean_a: np.ndarray, B: np.ndarray, mean_b: np.ndarray
+) -> np.ndarray:
+    """Give the product of two centred tables, without a copy of either."""
+    product = np.zeros((A.shape[1], B.shape[1]))
+    for start in range(0, len(A), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        product += (A[block] - mean_a).T @ (B[block] - mean_b)
+    return product
 
-    `prepare(weights)` gives weights of the same function for latents of another scale.
+
+def _variance(A: np.ndarray, mean: np.ndarray) -> float:
+    return float(np.trace(_product(A, mean, A, mean))) / len(A)
+
+
+class Spectral:
+    """Draws latent vectors to their places in the embedding, late in a run.
+
+    They are whitened before; where a run ends too early, at its end.
     """
 
-    def __init__(
-        self,
-        trainer: Any,
-        program: Any,
-        data: Any,
-        first_epoch: int,
-        random_state: np.random.RandomState,
-        prepare: Callable | None,
-    ):
-        self._trainer = trainer
-        self._program = program
-        self._data = data
-        self._first_epoch = first_epoch
-        self._random_state = random_state
-        self._prepare = prepare
-        self._loss = 0.0
-        self.begun = False
+    name = "spectral"
 
-    def epoch_begin(self, epoch: int, rates: np.ndarray) -> np.ndarray:
-        if epoch == self._first_epoch:
-            self._begin()
-        return rates
+    def __init__(self, n_epochs: int):
+        self._first_epoch = math.ceil(BEGIN * n_epochs)
+        self._whitening = Whitening()
+        self._whitened = False
+        self._why_not = ""
 
-    def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
-        self._loss = logs["loss"]
-        return False
+    @staticmethod
+    def why_not(facts: Facts) -> str | None:
+        """Say why latent vectors are not drawn, if they are not."""
+        if facts.early_stopping:
+            return (
+                "early stopping keeps the weights of the lowest loss, which it raises"
+            )
+        if not MIN_DIMENSION <= facts.latent_dim <= MAX_DIMENSION:
+            return (
+                f"it takes {MIN_DIMENSION} to {MAX_DIMENSION} latent values, and there "
+                f"are {facts.latent_dim}"
+            )
+        if facts.n_epochs < MIN_EPOCHS or facts.n_steps < MIN_STEPS:
+            return (
+                f"it takes {MIN_EPOCHS} epochs and {MIN_STEPS} steps, and there are "
+                f"{facts.n_epochs} and {facts.n_steps}"
+            )
+        if facts.n_rows * facts.latent_dim * 4 > MAX_BYTES:
+            return (
+                f"the places of {facts.n_rows} samples take more than "
+                f"{MAX_BYTES >> 20} MiB"
+            )
+        return None
 
-    def _begin(self) -> None:
-        self.begun = True
-        trainer = self._trainer
-        weights = trainer.weights()
-        if self._prepare is not None:
-            weights, seeds = self._prepare(weights), trainer.seeds()
-            # The optimizer's averages belong to the weights before.
-            trainer.load(weights, None, 0)
-            trainer.load_seeds(seeds)
+    def go_on(self, epoch: int) -> None:
+        """Hear that a run goes on from an epoch."""
+        self._whitened = epoch > self._first_epoch
 
-        def encode(X: np.ndarray) -> np.ndarray:
-            return self._program.encode(weights, X).astype(np.float64)
-
-        # A copy: the order of the samples stays what it would be.
-        generator = copy.deepcopy(self._random_state)
-        references = self._data.map_some(encode, N_REFERENCES, generator)
-        Z = self._data.map(encode)
-        # Vectors that are all alike have no places to be drawn to.
-        if len(np.unique(references, axis=0)) <= _N_NEIGHBORS:
-            return
-        try:
-            with one_blas_thread():
+    def places(self, epoch: int, view: View) -> Places | None:
+        if epoch != self._first_epoch:
+            return None
+        Z = view.encode_all()
+        with one_blas_thread():
+            mapping = local_whitening(view.some_of(Z, MAX_SAMPLES))
+            Z = (Z @ mapping).astype(Z.dtype)
+            references = view.some_of(Z, N_REFERENCES).astype(np.float64)
+            # Vectors that are all alike have no places to be drawn to.
+            if len(np.unique(references, axis=0)) <= _N_NEIGHBORS:
+                self._why_not = "the latent vectors are alike"
+                return None
+            try:
                 targets = spectral_targets(Z, references)
-        except ArpackNoConvergence:
-            # Training goes on as before.
-            return
-        trainer.draw_to(targets, _STRENGTH * abs(self._loss) / targets.var())
+            except ArpackNoConvergence:
+                # Training goes on as before.
+                self._why_not = f"not found in {_MAX_ITERATIONS} iterations"
+                return None
+        view.map_latents(mapping)
+        self._whitened = True
+        return targets, _STRENGTH * abs(view.loss) / float(targets.var())
+
+    def end(self, view: View) -> None:
+        if not self._whitened:
+            self._why_not = self._why_not or "the run ended before"
+            self._whitening.end(view)
+
+    def told(self) -> str:
+        """Say what was done, and why not where it was not."""
+        if self._why_not:
+            return f"{self._whitening.told()}; not {self.name}: {self._why_not}"
+        return f"{self._whitening.told()}, {self.name}"

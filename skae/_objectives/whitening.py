@@ -13,6 +13,8 @@ import math
 import numpy as np
 
 from skae._objectives.neighbors import nearest
+from skae._objectives.objective import Facts, View
+from skae._threads import one_blas_thread
 
 # Neighbours of this many samples are enough to estimate the map.
 MAX_SAMPLES = 10_000
@@ -67,14 +69,35 @@ def local_whitening(Z: np.ndarray) -> np.ndarray:
     return total
 
 
-def fold(
-    weights: list[np.ndarray], n_encoder: int, mapping: np.ndarray
-) -> list[np.ndarray]:
-    """Put the map into the dense layers before and after the latent vector."""
-    weights = list(weights)
-    kernel, bias = weights[n_encoder - 2 : n_encoder]
-    dtype = kernel.dtype
-    weights[n_encoder - 2] = (kernel @ mapping).astype(dtype)
-    weights[n_encoder - 1] = (bias @ mapping).astype(dtype)
-    weights[n_encoder] = (np.linalg.inv(mapping) @ weights[n_encoder]).astype(dtype)
-    return weights
+class Whitening:
+    """Gives the latent space its scales at the end of a run."""
+
+    name = "whiten"
+
+    @staticmethod
+    def why_not(facts: Facts) -> str | None:
+        """Say why the latent space is left as it is, if it is."""
+        if not facts.linear_latents:
+            return (
+                "it takes latent_activation='linear' and one of the networks of skae "
+                "as it is, for a matrix to be put into the layers around the latent "
+                "vector"
+            )
+        least = MIN_SAMPLES_PER_DIMENSION * facts.latent_dim
+        if facts.n_rows < least:
+            return (
+                f"it takes {MIN_SAMPLES_PER_DIMENSION} samples for each of "
+                f"{facts.latent_dim} latent values, {least} in all, and there are "
+                f"{facts.n_rows}"
+            )
+        return None
+
+    def end(self, view: View) -> None:
+        Z = view.encode_some(MAX_SAMPLES)
+        with one_blas_thread():
+            mapping = local_whitening(Z)
+        view.map_latents(mapping)
+
+    def told(self) -> str:
+        """Say what was done."""
+        return self.name

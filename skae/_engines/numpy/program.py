@@ -15,16 +15,21 @@ from typing import Any
 
 import numpy as np
 
+from skae._engines.draws import glorot_uniform
 from skae._engines.numpy.chain import Chain
 from skae._engines.numpy.forward import forward
 from skae._engines.numpy.trainer import DenseTrainer
+from skae._engines.protocol import Weights, refuse_other_shapes
+from skae._objectives.objective import hook
 from skae._threads import one_blas_thread
 
 
 class DenseProgram:
-    """A chain of dense layers, trained by Adam on the mean squared error."""
+    """A chain of dense layers, trained by Adam on the mean squared error.
 
-    draws = True
+    Of an objective it knows what it draws latent vectors to, and what it does to the
+    inputs.
+    """
 
     def __init__(
         self,
@@ -34,7 +39,9 @@ class DenseProgram:
         latent_activation: str,
         output_activation: str,
         dtype: Any,
+        objective: Any = None,
     ):
+        self._inputs = hook(objective, "inputs")
         self.chain = Chain(
             sizes=(decoder_sizes[-1], *encoder_sizes, *decoder_sizes),
             activations=(
@@ -59,19 +66,14 @@ class DenseProgram:
     def initial_weights(self, random_state: np.random.RandomState) -> list[np.ndarray]:
         """Draw kernels as Keras does (Glorot and Bengio, 2010); biases are zero."""
         dtype, weights = self.chain.dtype, []
-        for fan_in, fan_out in pairwise(self.chain.sizes):
-            limit = np.sqrt(6 / (fan_in + fan_out))
-            kernel = random_state.uniform(-limit, limit, (fan_in, fan_out))
-            weights += [kernel.astype(dtype), np.zeros(fan_out, dtype)]
+        for shape in pairwise(self.chain.sizes):
+            kernel = glorot_uniform(random_state, shape, dtype)
+            weights += [kernel, np.zeros(shape[1], dtype)]
         return weights
 
-    def check(self, weights: Sequence[np.ndarray]) -> None:
-        """Check that weights from elsewhere have the shapes of this network."""
-        shapes = [weight.shape for weight in weights]
-        if shapes != self.chain.shapes:
-            raise ValueError(
-                f"expected weights of shapes {self.chain.shapes}, got {shapes}"
-            )
+    def check(self, weights: Weights) -> None:
+        """Refuse weights whose shapes are not those of this network."""
+        refuse_other_shapes(weights, self.chain.shapes)
 
     def encode(self, weights: Sequence[np.ndarray], X: np.ndarray) -> np.ndarray:
         layers = self.chain.layers(weights)[: self.chain.n_encoder_layers]
@@ -84,4 +86,4 @@ class DenseProgram:
     @contextmanager
     def lease(self) -> Iterator["DenseTrainer"]:
         with one_blas_thread() as n_threads:
-            yield DenseTrainer(self.chain, n_threads)
+            yield DenseTrainer(self.chain, n_threads, self._inputs)

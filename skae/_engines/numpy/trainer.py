@@ -7,17 +7,22 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
 from skae._engines.numpy.chain import Chain
 from skae._engines.numpy.forward import forward
-from skae._engines.numpy.workspace import _BETA_1, _BETA_2, _Workspace
+from skae._engines.numpy.workspace import BETA_1, BETA_2, Batch, Spoiling, Workspace
+from skae._engines.protocol import Put, Sums, Weights, refuse_other_shapes
 
 # From this many multiplications a batch, forwards, two threads are worth their meeting.
 _SHARED_WORK = 2**23
 # Rows that are evaluated at once.
 _EVALUATED_ROWS = 4096
+
+
+Inputs = Callable[[np.ndarray, Any], np.ndarray]
 
 
 class DenseTrainer:
@@ -28,9 +33,10 @@ class DenseTrainer:
     cut follows from the sizes alone, so the bits do not depend on who does what.
     """
 
-    def __init__(self, chain: Chain, n_threads: int = 1):
+    def __init__(self, chain: Chain, n_threads: int = 1, inputs: Inputs | None = None):
         self.chain = chain
         self._n_threads = n_threads
+        self._inputs = inputs
         dtype, shapes = chain.dtype, chain.shapes
         # One flat array each, so that Adam runs over many parameters at once: the
         # weights, and the running means of the gradients and of their squares.
@@ -38,26 +44,26 @@ class DenseTrainer:
         self._weights, *moments = (_views(flat, shapes) for flat in self._flat)
         self._moments = [view for views in moments for view in views]
         self._n_steps = 0
-        self._targets: np.ndarray | None = None
+        self._seed = np.zeros(2, np.uint32)
         self._strength = 0.0
-        self._workspaces: dict[tuple[int, int], _Workspace] = {}
+        self._workspaces: dict[tuple[int, int], Workspace] = {}
 
-    def load(
-        self, weights: Sequence[np.ndarray], state: Sequence | None, seed: int
-    ) -> None:
+    def load(self, weights: Weights, state: Weights | None, seed: int) -> None:
         """Set the weights and the optimizer's state (None: that of a new one)."""
-        del seed  # dense layers draw nothing while they train
-        self._targets, self._strength = None, 0.0
+        self._seed = np.array([seed, 0], np.uint32)
+        self._strength = 0.0
         self.load_weights(weights)
         if state is None:
             self._n_steps = 0
             self._flat[1:] = 0
         else:
+            refuse_other_shapes(state, [(), *self.chain.shapes * 2], "a state of Adam")
             self._n_steps = int(state[0])
             for mine, given in zip(self._moments, state[1:], strict=True):
                 mine[...] = given
 
-    def load_weights(self, weights: Sequence[np.ndarray]) -> None:
+    def load_weights(self, weights: Weights) -> None:
+        refuse_other_shapes(weights, self.chain.shapes)
         for mine, given in zip(self._weights, weights, strict=True):
             mine[...] = given
 
@@ -68,69 +74,79 @@ class DenseTrainer:
         return [np.array(self._n_steps), *(moment.copy() for moment in self._moments)]
 
     def seeds(self) -> list[np.ndarray]:
-        return []
+        return [] if self._inputs is None else [self._seed.copy()]
 
-    def load_seeds(self, seeds: Sequence[np.ndarray]) -> None:
-        pass
+    def load_seeds(self, seeds: Weights) -> None:
+        for seed in seeds:
+            self._seed = np.array(seed, np.uint32)
 
-    def draw_to(self, targets: np.ndarray, strength: float) -> None:
-        """Add to the loss the mean square distance of each latent to its target."""
-        self._targets = targets.astype(self.chain.dtype, copy=False)
+    def set_strength(self, strength: float) -> None:
+        """Say what the mean square distance of a latent to its target costs."""
         self._strength = strength
 
     def finish(self) -> None:
         pass
 
-    def put(self, X: np.ndarray, sample_weight: np.ndarray) -> tuple:
-        return X.reshape(len(X), -1), sample_weight
+    def put(
+        self,
+        X: np.ndarray,
+        sample_weight: np.ndarray,
+        targets: np.ndarray | None = None,
+    ) -> Put:
+        return X.reshape(len(X), -1), sample_weight, targets
+
+    put_own = put
+
+    def put_targets(self, put: Put, targets: np.ndarray) -> Put:
+        return *put[:2], targets.astype(self.chain.dtype, copy=False)
 
     def train(
         self,
-        data: tuple,
+        put: Put,
         order: np.ndarray,
         rates: np.ndarray,
         batch_size: int,
-        sums: tuple[float, float],
-    ) -> tuple[float, float]:
+        sums: Sums,
+    ) -> Sums:
         """Take a step a batch; add sum(w l) and sum(w) to `sums`."""
-        X, sample_weight = data
+        X, sample_weight, targets = put
         dtype = self.chain.dtype
         weights = sample_weight[order]
         starts = range(0, len(order), batch_size)
         batch_weights = np.add.reduceat(weights, starts, dtype=np.float64)
         # The mean over the features, the mean over the weights, Adam's first factor.
-        factors = 2 * (1 - _BETA_1) / (X.shape[1] * batch_weights)
+        factors = 2 * (1 - BETA_1) / (X.shape[1] * batch_weights)
         scales = weights * np.repeat(factors, batch_size)[: len(order)].astype(dtype)
         scales = scales[:, np.newaxis]
         steps = self._adam_steps(rates)
-        latents = None
-        if self._targets is not None:
-            drawn = self._strength * X.shape[1] / self._targets.shape[1]
-            latents = self._targets, scales * np.array(drawn, dtype)
+        drawn = targets is not None and self._strength
+        if drawn:
+            pulls = scales * np.array(drawn * X.shape[1] / targets.shape[1], dtype)
         n_shares = 2 if self.chain.work * batch_size >= _SHARED_WORK else 1
+        seed = self._seed
 
         def run(shares: Sequence[int], meet: Callable[[], object]) -> float:
-            total = 0.0
+            total, here = 0.0, seed
             # What overflows is refused later, in words.
             with np.errstate(all="ignore"):
                 for start, step, batch_weight in zip(
                     starts, steps, batch_weights, strict=True
                 ):
-                    rows = order[start : start + batch_size]
-                    scale = scales[start : start + batch_size]
-                    pull = None
-                    if latents is not None:
-                        targets, pulls = latents
-                        pull = targets[rows], pulls[start : start + batch_size]
+                    some = slice(start, start + batch_size)
+                    rows = order[some]
+                    pull = (targets[rows], pulls[some]) if drawn else None
                     space = self._workspace(len(rows), n_shares)
+                    spoiling = self._spoiling(X, rows, here)
+                    batch = Batch(X, rows, scales[some], pull, spoiling)
                     for share in shares:
-                        product = space.propagate(share, X, rows, scale, pull)
-                        total += product * batch_weight
+                        total += space.propagate(share, batch) * batch_weight
+                    here = here if spoiling is None else spoiling.seed
                     meet()
                     for share in shares:
                         space.update(share, step)
                     meet()
-            return total / (2 * (1 - _BETA_1))
+            self._seed = here
+            return total / (2 * (1 - BETA_1))
 
         if n_shares == 1 or self._n_threads == 1:
             total = run(range(n_shares), _go_on)
@@ -139,11 +155,16 @@ class DenseTrainer:
         self._n_steps += len(rates)
         return sums[0] + float(total), sums[1] + float(batch_weights.sum())
 
-    def evaluate(
-        self, data: tuple, rows: np.ndarray, batch_size: int
-    ) -> tuple[float, float]:
+    def _spoiling(
+        self, X: np.ndarray, rows: np.ndarray, seed: np.ndarray
+    ) -> Spoiling | None:
+        if self._inputs is None:
+            return None
+        return Spoiling(self._inputs, X[rows].astype(self.chain.dtype), seed)
+
+    def evaluate(self, put: Put, rows: np.ndarray, batch_size: int) -> Sums:
         """Give sum(w l) and sum(w) over the rows."""
-        X, sample_weight = data
+        X, sample_weight, _ = put
         layers = self.chain.layers(self._weights)
         total = weight = 0.0
         for start in range(0, len(rows), _EVALUATED_ROWS):
@@ -156,18 +177,18 @@ class DenseTrainer:
             weight += float(w.sum())
         return total, weight
 
-    def _workspace(self, n_rows: int, n_shares: int) -> "_Workspace":
+    def _workspace(self, n_rows: int, n_shares: int) -> "Workspace":
         # An epoch has two sizes of batch at most; any number of threads may ask.
         key = n_rows, n_shares
         if key not in self._workspaces:
-            space = _Workspace(self.chain, self._weights, self._flat, *key)
+            space = Workspace(self.chain, self._weights, self._flat, *key)
             self._workspaces.setdefault(key, space)
         return self._workspaces[key]
 
     def _adam_steps(self, rates: np.ndarray) -> list[np.ndarray]:
         """Give the factor of each update, with Adam's correction of its bias."""
         i = self._n_steps + np.arange(1, len(rates) + 1)
-        steps = rates * np.sqrt(1 - _BETA_2**i) / (1 - _BETA_1**i)
+        steps = rates * np.sqrt(1 - BETA_2**i) / (1 - BETA_1**i)
         # NumPy takes arrays without a dimension faster than numbers.
         return [np.array(step, self.chain.dtype) for step in steps]
 

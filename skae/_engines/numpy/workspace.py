@@ -4,22 +4,104 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
+from skae._engines.draws import NumpyDraw
 from skae._engines.numpy.activations import ACTIVATIONS
 from skae._engines.numpy.chain import Chain
 
 # Adam's constants: Kingma and Ba (2015), with the epsilon of Keras.
-_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7
+BETA_1, BETA_2, _EPSILON = 0.9, 0.999, 1e-7
 # Adam reads and writes the parameters a piece at a time, so that a piece stays in
 # the cache for all of its dozen operations.
 _PIECE = 65536
 
 
-class _Workspace:
+class Batch(NamedTuple):
+    """The rows of a step, and what makes gradients of their errors."""
+
+    X: np.ndarray
+    rows: np.ndarray
+    # It turns the error of the reconstruction into the gradient of the loss.
+    scale: np.ndarray
+    # What the latents are drawn to, and the same for their distance.
+    pull: tuple[np.ndarray, np.ndarray] | None
+    spoiling: "Spoiling | None"
+
+
+class Spoiling:
+    """What an objective does to the inputs of a step; each thread has its own."""
+
+    def __init__(self, inputs: Callable, batch: np.ndarray, seed: np.ndarray):
+        self._inputs = inputs
+        self._seed = seed
+        self.batch = batch
+        # That of the generator after the step.
+        self.seed = seed
+
+    def inputs(self, rows: slice) -> np.ndarray:
+        """Give what the encoder gets for some rows of the batch."""
+        draw = NumpyDraw(self._seed, rows.start, self.batch)
+        spoilt = self._inputs(self.batch[rows], draw)
+        self.seed = draw.state()
+        return spoilt
+
+
+@dataclass
+class _Forwards:
+    """A layer on the way forwards: what it reads, and what it writes."""
+
+    inputs: np.ndarray
+    kernel: np.ndarray
+    bias: np.ndarray
+    outputs: np.ndarray
+    activation: Callable
+    # The derivative of the activation; that of a linear layer is one.
+    slope: np.ndarray | None
+
+
+@dataclass
+class _Backwards:
+    """The same layer on the way back."""
+
+    gradient: np.ndarray
+    slope: np.ndarray | None
+    kernel_transposed: np.ndarray
+    # The first layer has nothing to hand down to.
+    before: np.ndarray | None
+
+
+@dataclass
+class _Share:
+    """The rows of a batch that one thread runs."""
+
+    rows: slice
+    forwards: list[_Forwards]
+    backwards: list[_Backwards]
+    difference: np.ndarray
+    latent: np.ndarray
+    latent_gradient: np.ndarray
+
+
+@dataclass
+class _Piece:
+    """Parameters that are updated at once, and where their gradients come from."""
+
+    # Inputs and gradients whose product goes to a target.
+    sources: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+    weight: np.ndarray
+    mean: np.ndarray
+    square: np.ndarray
+    gradient: np.ndarray
+    scratch: np.ndarray
+
+
+class Workspace:
     """The layers' outputs and gradients for a batch of one size, and what fills them.
 
     Everything is made once and written over in every step.
@@ -36,103 +118,63 @@ class _Workspace:
         dtype, sizes = chain.dtype, chain.sizes
         outputs = [np.empty((n_rows, size), dtype) for size in sizes]
         gradients = [np.empty((n_rows, size), dtype) for size in sizes]
-        # The derivatives of the activations; those of linear layers are all one.
         slopes = [
             None if name == "linear" else np.empty((n_rows, size), dtype)
             for name, size in zip(chain.activations, sizes[1:], strict=True)
         ]
-        difference, ones = np.empty((n_rows, sizes[-1]), dtype), np.ones(n_rows, dtype)
-        activations = [ACTIVATIONS[name] for name in chain.activations]
-        self._shares = []
-        for share in range(n_shares):
-            rows = slice(n_rows * share // n_shares, n_rows * (share + 1) // n_shares)
-            y, g, d = (
-                [None if part is None else part[rows] for part in parts]
-                for parts in (outputs, gradients, slopes)
-            )
-            layers = range(len(activations))
-            forwards: list[tuple] = [
-                (y[i], *weights[2 * i : 2 * i + 2], y[i + 1], activations[i], d[i])
-                for i in layers
-            ]
-            # The first layer has nothing to hand down to.
-            backwards: list[tuple] = [
-                (g[i + 1], d[i], weights[2 * i].T, g[i] if i else None)
-                for i in reversed(layers)
-            ]
-            k = chain.n_encoder_layers
-            self._shares.append(
-                (rows, forwards, backwards, difference[rows], y[k], g[k])
-            )
-        pieces = _cut_into_pieces(sizes)
-        size = max(stop - start for start, stop, _ in pieces)
-        buffers = [np.empty((2, size), dtype) for _ in range(n_shares)]
-        # What each share needs to update a piece: they differ by the buffers.
-        self._pieces: list[list[tuple]] = []
-        for start, stop, parts in pieces:
-            self._pieces.append([])
-            for gradient, scratch in buffers:
-                sources: list[tuple] = []
-                for layer, columns, part_start, part_stop in parts:
-                    target = gradient[part_start - start : part_stop - start]
-                    inputs = ones  # of a bias
-                    if columns is not None:
-                        inputs = outputs[layer][:, columns].T
-                        target = target.reshape(len(inputs), -1)
-                    sources.append((inputs, gradients[layer + 1], target))
-                n = stop - start
-                arrays = (*flat[:, start:stop], gradient[:n], scratch[:n])
-                self._pieces[-1].append((sources, *arrays))
-        self._waiting: deque[list[tuple]] = deque()
+        difference = np.empty((n_rows, sizes[-1]), dtype)
+        cuts = [n_rows * share // n_shares for share in range(n_shares + 1)]
+        self._shares = [
+            _make_share(chain, weights, slice(*rows), outputs, gradients, slopes)
+            for rows in pairwise(cuts)
+        ]
+        for share in self._shares:
+            share.difference = difference[share.rows]
+        self._pieces = _make_pieces(sizes, flat, outputs, gradients, n_shares)
+        self._waiting: deque[list[_Piece]] = deque()
         constants = (
-            _BETA_1,
-            _BETA_2,
+            BETA_1,
+            BETA_2,
             # The gradients come with the factor 1 - beta_1 already.
-            (1 - _BETA_2) / (1 - _BETA_1) ** 2,
+            (1 - BETA_2) / (1 - BETA_1) ** 2,
             _EPSILON,
         )
         self._constants = [np.array(constant, dtype) for constant in constants]
 
-    def propagate(
-        self,
-        share: int,
-        X: np.ndarray,
-        rows: np.ndarray,
-        scale: np.ndarray,
-        pull: tuple[np.ndarray, np.ndarray] | None,
-    ) -> float:
-        """Run a share forwards and backwards; give the product of error and gradient.
-
-        `scale` turns the error of the reconstruction into the gradient of the loss.
-        `pull` holds what the latents are drawn to, and the same for their distance.
-        """
-        if share == 0:
+    def propagate(self, number: int, batch: Batch) -> float:
+        """Run a share forwards and back; give the product of error and gradient."""
+        if number == 0:
             self._waiting.extend(self._pieces)
-        mine, forwards, backwards, difference, latent, latent_gradient = self._shares[
-            share
-        ]
-        x = forwards[0][0]
-        if X.dtype == x.dtype:
-            # "clip" spares a copy; the rows are in range.
-            np.take(X, rows[mine], axis=0, out=x, mode="clip")
+        share = self._shares[number]
+        mine = share.rows
+        x = share.forwards[0].inputs
+        if batch.spoiling is not None:
+            x[...] = batch.spoiling.inputs(mine)
+            clean = batch.spoiling.batch[mine]
         else:
-            x[...] = X[rows[mine]]
-        for inputs, kernel, bias, out, activation, slope in forwards:
-            np.dot(inputs, kernel, out=out)
-            out += bias
-            activation(out, slope)
-        gradient = backwards[0][0]
-        np.subtract(out, x, out=difference)
-        np.multiply(difference, scale[mine], out=gradient)
-        product = float(np.vdot(difference, gradient))
-        for gradient, slope, kernel_t, before in backwards:
-            if slope is not None:
-                gradient *= slope
-            if before is not None:
-                np.dot(gradient, kernel_t, out=before)
-            if before is latent_gradient and pull is not None:
-                targets, pulls = pull
-                before += (latent - targets[mine]) * pulls[mine]
+            clean = x
+            if batch.X.dtype == x.dtype:
+                # "clip" spares a copy; the rows are in range.
+                np.take(batch.X, batch.rows[mine], axis=0, out=x, mode="clip")
+            else:
+                x[...] = batch.X[batch.rows[mine]]
+        for layer in share.forwards:
+            out = layer.outputs
+            np.dot(layer.inputs, layer.kernel, out=out)
+            out += layer.bias
+            layer.activation(out, layer.slope)
+        gradient = share.backwards[0].gradient
+        np.subtract(out, clean, out=share.difference)
+        np.multiply(share.difference, batch.scale[mine], out=gradient)
+        product = float(np.vdot(share.difference, gradient))
+        for back in share.backwards:
+            if back.slope is not None:
+                back.gradient *= back.slope
+            if back.before is not None:
+                np.dot(back.gradient, back.kernel_transposed, out=back.before)
+            if back.before is share.latent_gradient and batch.pull is not None:
+                targets, pulls = batch.pull
+                share.latent_gradient += (share.latent - targets[mine]) * pulls[mine]
         return product
 
     def update(self, share: int, step: np.ndarray) -> None:
@@ -147,8 +189,9 @@ class _Workspace:
                 piece = self._waiting.popleft()[share]
             except IndexError:
                 return
-            sources, weight, mean, square, gradient, scratch = piece
-            for inputs, outputs, target in sources:
+            mean, square = piece.mean, piece.square
+            gradient, scratch = piece.gradient, piece.scratch
+            for inputs, outputs, target in piece.sources:
                 np.dot(inputs, outputs, out=target)
             mean *= beta_1
             mean += gradient
@@ -160,7 +203,68 @@ class _Workspace:
             scratch += epsilon
             np.divide(mean, scratch, out=scratch)
             scratch *= step
-            weight -= scratch
+            piece.weight -= scratch
+
+
+def _make_share(
+    chain: Chain,
+    weights: list[np.ndarray],
+    rows: slice,
+    outputs: list[np.ndarray],
+    gradients: list[np.ndarray],
+    slopes: list[np.ndarray | None],
+) -> _Share:
+    """Make what runs some rows of a batch through all layers and back."""
+    y, g = [part[rows] for part in outputs], [part[rows] for part in gradients]
+    d = [None if part is None else part[rows] for part in slopes]
+    layers = range(len(chain.activations))
+    forwards = [
+        _Forwards(
+            y[i],
+            weights[2 * i],
+            weights[2 * i + 1],
+            y[i + 1],
+            ACTIVATIONS[chain.activations[i]],
+            d[i],
+        )
+        for i in layers
+    ]
+    backwards = [
+        _Backwards(g[i + 1], d[i], weights[2 * i].T, g[i] if i else None)
+        for i in reversed(layers)
+    ]
+    k = chain.n_encoder_layers
+    return _Share(rows, forwards, backwards, np.empty(0), y[k], g[k])
+
+
+def _make_pieces(
+    sizes: Sequence[int],
+    flat: np.ndarray,
+    outputs: list[np.ndarray],
+    gradients: list[np.ndarray],
+    n_shares: int,
+) -> list[list[_Piece]]:
+    """Make the pieces, each once for each share: they differ by their buffers."""
+    cut = _cut_into_pieces(sizes)
+    size = max(stop - start for start, stop, _ in cut)
+    buffers = [np.empty((2, size), flat.dtype) for _ in range(n_shares)]
+    ones = np.ones(len(outputs[0]), flat.dtype)
+    pieces: list[list[_Piece]] = []
+    for start, stop, parts in cut:
+        pieces.append([])
+        for gradient, scratch in buffers:
+            sources = []
+            for layer, columns, part_start, part_stop in parts:
+                target = gradient[part_start - start : part_stop - start]
+                inputs = ones  # of a bias
+                if columns is not None:
+                    inputs = outputs[layer][:, columns].T
+                    target = target.reshape(len(inputs), -1)
+                sources.append((inputs, gradients[layer + 1], target))
+            n = stop - start
+            arrays = (*flat[:, start:stop], gradient[:n], scratch[:n])
+            pieces[-1].append(_Piece(sources, *arrays))
+    return pieces
 
 
 def _cut_into_pieces(sizes: Sequence[int]) -> list[tuple[int, int, list[tuple]]]:

@@ -19,10 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from skae._engines.protocol import Put, Sums
 from skae._engines.tensorflow.program import MAX_PROGRAMS, Program
 from skae._engines.tensorflow.trainer import Trainer
 from skae._engines.tensorflow.workers import in_words, local_replicas
-from skae._models import Spec, fingerprint
+from skae._fingerprints import fingerprint
+from skae._models import Spec
 
 # Bytes of rows that cross over to TensorFlow in one call.
 MAX_PART_BYTES = 32 * 2**20
@@ -42,7 +44,7 @@ def distributed_program(spec: Spec, strategy: Any) -> "DistributedProgram":
             f"{type(strategy).__name__} instead."
         )
     programs = vars(strategy).setdefault("_skae_programs", OrderedDict())
-    key = tuple(fingerprint(part) for part in spec)
+    key = fingerprint(tuple(spec))
     if key not in programs:
         programs[key] = DistributedProgram(spec, strategy)
         while len(programs) > MAX_PROGRAMS:
@@ -74,8 +76,6 @@ def share(sizes: np.ndarray, replica: int, n_replicas: int) -> tuple:
 class DistributedProgram(Program):
     """A program whose trainers compute on all devices of a strategy."""
 
-    draws = False
-
     def __init__(self, spec: Spec, strategy: Any):
         super().__init__(spec)
         self._strategy = strategy
@@ -106,35 +106,54 @@ class DistributedTrainer(Trainer):
         self._replicas = local_replicas(strategy)
         self._measured = 0.0
 
-    def put(self, X: np.ndarray, sample_weight: np.ndarray) -> tuple:
+    def put(
+        self,
+        X: np.ndarray,
+        sample_weight: np.ndarray,
+        targets: np.ndarray | None = None,
+    ) -> Put:
         """Leave the data where they are: each step takes the rows of its share."""
-        return X, sample_weight, False
+        return X, sample_weight, targets, False
 
-    def put_own(self, X: np.ndarray, sample_weight: np.ndarray) -> tuple:
+    def put_own(
+        self,
+        X: np.ndarray,
+        sample_weight: np.ndarray,
+        targets: np.ndarray | None = None,
+    ) -> Put:
         """Do so with rows that all are of this worker's share.
 
         In an order of rows, -1 stands for those of others.
         """
-        return X, sample_weight, True
+        return X, sample_weight, targets, True
+
+    def put_targets(self, put: Put, targets: np.ndarray) -> Put:
+        return *put[:2], targets, put[3]
 
     def train(
         self,
-        data: tuple,
+        put: Put,
         order: np.ndarray,
         rates: np.ndarray,
         batch_size: int,
-        sums: tuple[float, float],
-    ) -> tuple[float, float]:
+        sums: Sums,
+    ) -> Sums:
         """Take a step a batch; add sum(w l) and sum(w) to `sums`."""
         totals = np.array(sums)
         done = 0
         while done < len(rates):
-            n_steps = self._shared_steps_a_call(data, batch_size)
+            n_steps = self._shared_steps_a_call(put, batch_size)
             some_rates = rates[done : done + n_steps].astype(self._spec.dtype)
             rows = order[done * batch_size : (done + n_steps) * batch_size]
             start, new = time.perf_counter(), not self._traced
             total, weight, seconds = self._call_shared(
-                self._train_shared, data, rows, batch_size, some_rates, self._measured
+                self._train_shared,
+                put,
+                rows,
+                batch_size,
+                some_rates,
+                np.array(self._strength, self._spec.dtype),
+                self._measured,
             )
             totals += total, weight
             # The first call also traces, and says nothing about a step.
@@ -145,19 +164,17 @@ class DistributedTrainer(Trainer):
             done += len(some_rates)
         return float(totals[0]), float(totals[1])
 
-    def evaluate(
-        self, data: tuple, rows: np.ndarray, batch_size: int
-    ) -> tuple[float, float]:
+    def evaluate(self, put: Put, rows: np.ndarray, batch_size: int) -> Sums:
         """Give sum(w l) and sum(w) over the rows."""
         totals = np.zeros(2)
-        part = batch_size * self._shared_steps_a_call(data, batch_size)
+        part = batch_size * self._shared_steps_a_call(put, batch_size)
         for start in range(0, len(rows), part):
             some = rows[start : start + part]
-            totals += self._call_shared(self._evaluate_shared, data, some, batch_size)
+            totals += self._call_shared(self._evaluate_shared, put, some, batch_size)
         return float(totals[0]), float(totals[1])
 
-    def _shared_steps_a_call(self, data: tuple, batch_size: int) -> int:
-        X = data[0]
+    def _shared_steps_a_call(self, put: Put, batch_size: int) -> int:
+        X = put[0]
         bytes_a_step = X.nbytes / len(X) * batch_size / self._n_replicas
         most = int(MAX_PART_BYTES / bytes_a_step)
         return max(1, min(self._steps_a_call(), most))
@@ -165,7 +182,7 @@ class DistributedTrainer(Trainer):
     def _call_shared(
         self,
         function: Callable,
-        data: tuple,
+        put: Put,
         rows: np.ndarray,
         batch_size: int,
         *more: Any,
@@ -173,7 +190,9 @@ class DistributedTrainer(Trainer):
         """Call a function of each local replica's rows, weights and batches."""
         import tensorflow as tf
 
-        X, sample_weight, own = data
+        X, sample_weight, targets, own = put
+        if targets is None:
+            targets = np.zeros((len(X), self._spec.latent_dim), self._spec.dtype)
         starts = np.arange(0, len(rows), batch_size)
         sizes = np.minimum(batch_size, len(rows) - starts)
         first, n_replicas = 0, self._n_replicas
@@ -186,7 +205,8 @@ class DistributedTrainer(Trainer):
             positions, counted, begins = share(sizes, replica - first, n_replicas)
             mine = rows[positions]
             w = np.where(counted, sample_weight[mine], 0).astype(self._spec.dtype)
-            arguments += [X[mine], w, begins.astype(np.int32)]
+            places = targets[mine].astype(self._spec.dtype, copy=False)
+            arguments += [X[mine], w, places, begins.astype(np.int32)]
         arguments += more
         tensors = [tf.convert_to_tensor(argument) for argument in arguments]
         results = self._run_traced(function, tensors)
@@ -196,17 +216,21 @@ class DistributedTrainer(Trainer):
         """Train on the batches, in the graph; the replicas' shares come first."""
         import tensorflow as tf
 
-        *tensors, rates, measured = arguments
+        *tensors, rates, strength, measured = arguments
         shares = self._to_replicas(tensors)
 
         def replica_step(
-            X: Any, w: Any, begins: Any, i: Any, rate: Any, measured: Any
+            X: Any, w: Any, T: Any, begins: Any, i: Any, rate: Any, measured: Any
         ) -> Any:
-            x, w = self._slice(X, w, begins, i)
+            rows = slice(begins[i], begins[i + 1])
+            x = tf.cast(X[rows], self._spec.dtype)
             with tf.GradientTape() as tape:
-                loss, weight = self._sum_loss(x, w, training=True)
+                loss, weight, drawn = self._batch_loss(
+                    x, w[rows], T[rows], strength, training=True
+                )
+                objective = loss + drawn
             gradients = tape.gradient(
-                loss,
+                objective,
                 [variable.value for variable in self._trainable],
                 unconnected_gradients=tf.UnconnectedGradients.ZERO,
             )
@@ -238,13 +262,15 @@ class DistributedTrainer(Trainer):
         """Sum the loss over the batches, in the graph."""
         import tensorflow as tf
 
-        def replica_sums(X: Any, w: Any, begins: Any) -> Any:
+        def replica_sums(X: Any, w: Any, T: Any, begins: Any) -> Any:
+            del T  # evaluation draws latent vectors nowhere
+
             def step(i: Any, total: Any, weight: Any) -> Any:
-                loss, step_weight = self._sum_loss(
-                    *self._slice(X, w, begins, i), training=False
-                )
-                total += tf.cast(loss, tf.float64)
-                return i + 1, total, weight + tf.cast(step_weight, tf.float64)
+                rows = slice(begins[i], begins[i + 1])
+                x = tf.cast(X[rows], self._spec.dtype)
+                sums = self._batch_loss(x, w[rows], None, None, training=False)
+                total += tf.cast(sums.loss, tf.float64)
+                return i + 1, total, weight + tf.cast(sums.weight, tf.float64)
 
             zero = tf.constant(0, tf.float64)
             _, total, weight = tf.while_loop(
@@ -259,7 +285,7 @@ class DistributedTrainer(Trainer):
         return [self._first(result) for result in results]
 
     def _to_replicas(self, tensors: Sequence) -> tuple:
-        """Give each replica its own of the tensors, three of which are a share."""
+        """Give each replica its own of the tensors, four of which are a share."""
         n = len(tensors) // len(self._replicas)
         return tuple(
             self._strategy.experimental_distribute_values_from_function(
@@ -272,23 +298,6 @@ class DistributedTrainer(Trainer):
 
     def _first(self, value: Any) -> Any:
         return self._strategy.experimental_local_results(value)[0]
-
-    def _slice(self, X: Any, w: Any, begins: Any, i: Any) -> tuple[Any, Any]:
-        import tensorflow as tf
-
-        begin, end = begins[i], begins[i + 1]
-        return tf.cast(X[begin:end], self._spec.dtype), w[begin:end]
-
-    def _sum_loss(self, x: Any, w: Any, training: bool) -> tuple[Any, Any]:
-        """Give sum(w l) plus sum(w) times the layers' own penalties, and sum(w)."""
-        import tensorflow as tf
-
-        outputs = self._decoder(self._encoder(x, training=training), training=training)
-        weight = tf.reduce_sum(w)
-        loss = tf.reduce_sum(tf.cast(self._loss(x, outputs), w.dtype) * w)
-        for penalty in (*self._encoder.losses, *self._decoder.losses):
-            loss += tf.cast(penalty, loss.dtype) * weight
-        return loss, weight
 
     def _average_statistics(self) -> None:
         """Average over the replicas what each has gathered on its own rows."""

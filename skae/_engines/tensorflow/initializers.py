@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from skae._engines.draws import glorot_uniform
+
 
 def find_initializers(model: Any) -> list:
     """Find the initializer of each weight of a Keras model.
@@ -41,9 +43,19 @@ def find_initializers(model: Any) -> list:
 def draw(
     initializer: Any, random_state: np.random.RandomState, variable: Any
 ) -> np.ndarray:
+    """Draw a weight by the initializer of its layer.
+
+    What dense layers and convolutions start from by default is drawn by NumPy, so that
+    both engines start from the same weights.
+    """
+    import keras
+
+    shape, dtype = tuple(variable.shape), str(variable.dtype)
+    if type(initializer) is keras.initializers.GlorotUniform:
+        return glorot_uniform(random_state, shape, dtype)
     config = initializer.get_config() if hasattr(initializer, "get_config") else {}
     if "seed" in config:
         seed = int(random_state.randint(np.iinfo(np.int32).max))
         initializer = type(initializer).from_config({**config, "seed": seed})
-    value = initializer(tuple(variable.shape), dtype=variable.dtype)
+    value = initializer(shape, dtype=variable.dtype)
     return value.numpy().copy()

@@ -9,41 +9,45 @@ which owns the variables; fits that run at the same time lease different ones.
 # SPDX-License-Identifier: BSD-3-Clause
 
 import copy
-import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from skae._engines.protocol import Weights, refuse_other_shapes
 from skae._engines.tensorflow.initializers import draw, find_initializers
-from skae._engines.tensorflow.process import (
-    quiet_unless_asked,
-    refuse_fork,
-    spare_gpu_memory,
-)
 from skae._engines.tensorflow.trainer import Trainer
+from skae._fingerprints import fingerprint
 from skae._interrupts import ctrl_c_waits
-from skae._models import Spec, build_models, fingerprint
+from skae._models import Spec, build_models, latent_models
+from skae._process import import_tensorflow, quiet, refuse_fork
 
 # Programs kept for later fits; the one used longest ago is let go first.
 MAX_PROGRAMS = 32
+# Trainers whose weights take more are let go after a fit.
+MAX_IDLE_BYTES = 64 * 2**20
 # Rows that `encode` and `decode` send through the network at once.
 BLOCK_ROWS = 1024
-_programs: OrderedDict[tuple, "Program"] = OrderedDict()
+_programs: OrderedDict[Hashable, "Program"] = OrderedDict()
 _lock = threading.Lock()
 
 
 def get_program(spec: Spec) -> "Program":
     """Give the program for a spec: the one at hand, or a new one."""
     refuse_fork()
-    key = tuple(fingerprint(part) for part in spec)
+    import_tensorflow()  # before the lock: see `refuse_fork`
+    key = fingerprint(tuple(spec))
+    with _lock:
+        program = _programs.get(key)
+    # Without the lock: the user's network may fit transformers of its own while it is
+    # built, and a fit in another thread need not wait.
+    program = program or Program(spec)
     with _lock:
         if key not in _programs:
-            _programs[key] = Program(spec)
+            _programs[key] = program
             while len(_programs) > MAX_PROGRAMS:
                 _programs.popitem(last=False)
         _programs.move_to_end(key)
@@ -53,17 +57,17 @@ def get_program(spec: Spec) -> "Program":
 class Program:
     """One network with its loss and its optimizer; see the module's docstring."""
 
-    # Whether its trainers can draw latents to targets.
-    draws = True
-
     def __init__(self, spec: Spec):
         # The user's network may change after the fit; the program may not.
-        self.spec = spec._replace(network=copy.deepcopy(spec.network))
+        self.spec = spec._replace(
+            network=copy.deepcopy(spec.network),
+            objective=copy.deepcopy(spec.objective),
+        )
         self._idle: list[Trainer] = []
         self._lock = threading.Lock()
-        with quiet_unless_asked():
-            spare_gpu_memory()
-            self._encoder, self._decoder = build_models(self.spec)
+        self._encoder, self._decoder = build_models(self.spec)
+        self._latents, _ = latent_models(self._encoder, self._decoder, self.spec)
+        self._traced: dict[str, Callable] = {}
         self._initializers = [
             initializer
             for model in (self._encoder, self._decoder)
@@ -82,11 +86,18 @@ class Program:
             for initializer, variable in zip(self._initializers, variables, strict=True)
         ]
 
+    def check(self, weights: Weights) -> None:
+        """Refuse weights whose shapes are not those of this network."""
+        variables = [*self._encoder.weights, *self._decoder.weights]
+        refuse_other_shapes(weights, [tuple(v.shape) for v in variables])
+
     def encode(self, weights: Sequence[np.ndarray], X: np.ndarray) -> np.ndarray:
-        return self._run(self._encode_traced, weights[: self.n_encoder_weights], X)
+        mine = weights[: self.n_encoder_weights]
+        return self._run(self._traced_once("encode", self._latents), mine, X)
 
     def decode(self, weights: Sequence[np.ndarray], Z: np.ndarray) -> np.ndarray:
-        return self._run(self._decode_traced, weights[self.n_encoder_weights :], Z)
+        mine = weights[self.n_encoder_weights :]
+        return self._run(self._traced_once("decode", self._decoder), mine, Z)
 
     @contextmanager
     def lease(self) -> Iterator["Trainer"]:
@@ -104,19 +115,19 @@ class Program:
         self._give_back(trainer)
 
     def _give_back(self, trainer: "Trainer") -> None:
-        with self._lock:
-            self._idle.append(trainer)
+        # What is kept for the next fit takes memory as long as the program lives.
+        if trainer.n_bytes <= MAX_IDLE_BYTES:
+            with self._lock:
+                self._idle.append(trainer)
 
     def _new_trainer(self) -> "Trainer":
         return Trainer(self.spec)
 
-    @cached_property
-    def _encode_traced(self) -> Callable:
-        return self._trace(self._encoder)
-
-    @cached_property
-    def _decode_traced(self) -> Callable:
-        return self._trace(self._decoder)
+    def _traced_once(self, name: str, model: Any) -> Callable:
+        # Two threads may trace at the same time; what one has traced serves both.
+        if name not in self._traced:
+            self._traced.setdefault(name, self._trace(model))
+        return self._traced[name]
 
     def _trace(self, model: Any) -> Callable:
         """Trace a model as a pure function of its weights and a batch."""
@@ -137,7 +148,7 @@ class Program:
         signature = [tf.TensorSpec(v.shape, v.dtype) for v in model.weights]
         signature.append(tf.TensorSpec(model.inputs[0].shape, self.spec.dtype))
         function = tf.function(run, input_signature=signature, autograph=False)
-        with quiet_unless_asked():
+        with quiet():
             with ctrl_c_waits():
                 traced = function.get_concrete_function()
             # What TensorFlow notes, it notes in the first run.
@@ -161,13 +172,3 @@ class Program:
             for part in np.split(X, range(BLOCK_ROWS, len(X), BLOCK_ROWS))
         ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _after_fork() -> None:
-    # A fork may happen while another thread holds the lock.
-    global _lock
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):  # absent on Windows
-    os.register_at_fork(after_in_child=_after_fork)

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from skae._engines.protocol import Put, Sums, Weights, refuse_other_shapes
+from skae._engines.tensorflow.batch_loss import BatchLoss, Losses
 from skae._engines.tensorflow.optimizers import make_optimizer
-from skae._engines.tensorflow.process import quiet_unless_asked
 from skae._interrupts import ctrl_c_waits
-from skae._models import Spec, build_models, sample_loss
+from skae._models import Spec, build_models
+from skae._process import quiet
 
 # One call into TensorFlow lasts about this many seconds, so that Ctrl-C is heard.
 SECONDS_PER_CALL = 0.25
@@ -27,31 +29,39 @@ class Trainer:
     def __init__(self, spec: Spec):
         self._spec = spec
         self._encoder, self._decoder = build_models(spec)
+        self._batch_loss = BatchLoss(self._encoder, self._decoder, spec)
         self._weights = [*self._encoder.weights, *self._decoder.weights]
         variables = [*self._encoder.variables, *self._decoder.variables]
         held = {id(weight) for weight in self._weights}
         self._seeds = [v for v in variables if id(v) not in held]
+        self._seeds += self._batch_loss.seeds
         self._trainable = [
             *self._encoder.trainable_variables,
             *self._decoder.trainable_variables,
         ]
-        self._loss = sample_loss(spec.loss)
         self._optimizer = make_optimizer(spec.optimizer, self._trainable)
-        self._draw_to_nothing()
+        self._strength = 0.0
         self._traced: dict[tuple, Callable] = {}
         self._seconds_per_step: float | None = None
 
-    def load(
-        self, weights: Sequence[np.ndarray], state: Sequence | None, seed: int
-    ) -> None:
+    @property
+    def n_bytes(self) -> int:
+        """The bytes of the weights."""
+        return sum(
+            int(np.prod(w.shape)) * np.dtype(w.dtype).itemsize for w in self._weights
+        )
+
+    def load(self, weights: Weights, state: Weights | None, seed: int) -> None:
         """Set the weights and the optimizer's state (None: that of a new one)."""
         self.load_weights(weights)
         for i, variable in enumerate(self._seeds):
             variable.assign(np.array([seed, i], np.uint32))
         self._optimizer.load(state)
-        self._draw_to_nothing()
+        self._strength = 0.0
 
-    def load_weights(self, weights: Sequence[np.ndarray]) -> None:
+    def load_weights(self, weights: Weights) -> None:
+        shapes = [tuple(variable.shape) for variable in self._weights]
+        refuse_other_shapes(weights, shapes)
         for variable, value in zip(self._weights, weights, strict=True):
             variable.assign(value)
 
@@ -62,42 +72,56 @@ class Trainer:
         return self._optimizer.state()
 
     def seeds(self) -> list[np.ndarray]:
-        """Give the states of the generators of layers that draw."""
+        """Give the states of the generators of layers and objectives that draw."""
         return [variable.numpy().copy() for variable in self._seeds]
 
-    def load_seeds(self, seeds: Sequence[np.ndarray]) -> None:
+    def load_seeds(self, seeds: Weights) -> None:
         for variable, value in zip(self._seeds, seeds, strict=True):
             variable.assign(value)
 
-    def draw_to(self, targets: np.ndarray, strength: float) -> None:
-        """Add to the loss the mean square distance of each latent to its target."""
+    def set_strength(self, strength: float) -> None:
+        """Say what the mean square distance of a latent to its target costs."""
+        self._strength = strength
+
+    def put(
+        self,
+        X: np.ndarray,
+        sample_weight: np.ndarray,
+        targets: np.ndarray | None = None,
+    ) -> Put:
+        """Bring the columns of the data to TensorFlow."""
         import tensorflow as tf
 
+        if targets is None:
+            # A row for all, without strength, for the same trace to serve.
+            targets = np.zeros((1, self._spec.latent_dim))
         dtype = self._spec.dtype
-        self._pull = tf.constant(targets, dtype), tf.constant(strength, dtype)
+        return (
+            _bring(X),
+            tf.convert_to_tensor(sample_weight),
+            tf.constant(targets, dtype),
+        )
 
-    def _draw_to_nothing(self) -> None:
-        # A row for all, without strength, for the same trace to serve.
-        self.draw_to(np.zeros((1, self._spec.latent_dim)), 0.0)
+    put_own = put
 
-    def put(self, X: np.ndarray, sample_weight: np.ndarray) -> tuple:
-        """Bring the data to TensorFlow."""
+    def put_targets(self, put: Put, targets: np.ndarray) -> Put:
         import tensorflow as tf
 
-        return _bring(X), tf.convert_to_tensor(sample_weight)
+        return *put[:2], tf.constant(targets, self._spec.dtype)
 
     def train(
         self,
-        data: tuple,
+        put: Put,
         order: np.ndarray,
         rates: np.ndarray,
         batch_size: int,
-        sums: tuple[float, float],
-    ) -> tuple[float, float]:
+        sums: Sums,
+    ) -> Sums:
         """Take a step a batch; add sum(w l) and sum(w) to `sums`."""
         import tensorflow as tf
 
-        done = 0
+        done, dtype = 0, self._spec.dtype
+        strength = tf.constant(self._strength, dtype)
         while done < len(rates):
             n_steps = self._steps_a_call()
             step_rates = rates[done : done + n_steps]
@@ -105,12 +129,12 @@ class Trainer:
             start, new = time.perf_counter(), not self._traced
             sums = self._call(
                 self._train_steps,
-                data,
+                put,
                 rows,
                 batch_size,
                 sums,
-                tf.convert_to_tensor(step_rates.astype(self._spec.dtype)),
-                *self._pull,
+                tf.convert_to_tensor(step_rates.astype(dtype)),
+                strength,
             )
             seconds = (time.perf_counter() - start) / len(step_rates)
             # The first call also traces, and says nothing about a step.
@@ -118,15 +142,13 @@ class Trainer:
             done += len(step_rates)
         return sums
 
-    def evaluate(
-        self, data: tuple, rows: np.ndarray, batch_size: int
-    ) -> tuple[float, float]:
+    def evaluate(self, put: Put, rows: np.ndarray, batch_size: int) -> Sums:
         """Give sum(w l) and sum(w) over the rows."""
         sums = (0.0, 0.0)
         part = batch_size * self._steps_a_call()
         for start in range(0, len(rows), part):
             some = rows[start : start + part]
-            sums = self._call(self._evaluate_steps, data, some, batch_size, sums)
+            sums = self._call(self._evaluate_steps, put, some, batch_size, sums)
         return sums
 
     def finish(self) -> None:
@@ -141,16 +163,16 @@ class Trainer:
     def _call(
         self,
         function: Callable,
-        data: tuple,
+        put: Put,
         rows: np.ndarray,
         batch_size: int,
-        sums: tuple[float, float],
+        sums: Sums,
         *more: Any,
-    ) -> tuple[float, float]:
+    ) -> Sums:
         import tensorflow as tf
 
         arguments = [
-            *data,
+            *put,
             tf.convert_to_tensor(rows.astype(np.int32)),
             tf.constant(batch_size),
             *(tf.constant(total, tf.float64) for total in sums),
@@ -172,7 +194,7 @@ class Trainer:
             for t in tensors
         ]
         traced = tf.function(function, signature, autograph=False)
-        with quiet_unless_asked():
+        with quiet():
             with ctrl_c_waits():
                 self._traced[key] = traced.get_concrete_function()
             return self._traced[key](*tensors)
@@ -181,12 +203,12 @@ class Trainer:
         self,
         X: Any,
         sample_weight: Any,
+        targets: Any,
         order: Any,
         batch_size: Any,
         total: Any,
         weight: Any,
         rates: Any,
-        targets: Any,
         strength: Any,
     ) -> Any:
         """Train on the batches of `order`, in the graph."""
@@ -196,16 +218,13 @@ class Trainer:
 
         def step(i: Any, total: Any, weight: Any) -> Any:
             rows, x, w = self._batch(X, sample_weight, order, batch_size, i)
+            places = tf.gather(targets, tf.minimum(rows, last))
             with tf.GradientTape() as tape:
-                loss, batch_weight, latents = self._mean_loss(x, w, training=True)
-                distances = latents - tf.gather(targets, tf.minimum(rows, last))
-                distances = tf.reduce_mean(distances**2, axis=1)
-                drawn = strength * tf.reduce_sum(w * distances) / tf.reduce_sum(w)
-                objective = loss + drawn
+                sums = self._batch_loss(x, w, places, strength, training=True)
+                objective = (sums.loss + sums.drawn) / sums.weight
             gradients = tape.gradient(objective, [v.value for v in self._trainable])
             self._optimizer.apply(gradients, rates[i])
-            loss = tf.cast(loss, tf.float64)
-            return i + 1, total + loss * batch_weight, weight + batch_weight
+            return i + 1, *_add(total, weight, sums)
 
         return self._loop(step, tf.size(rates), total, weight)
 
@@ -213,6 +232,7 @@ class Trainer:
         self,
         X: Any,
         sample_weight: Any,
+        targets: Any,
         order: Any,
         batch_size: Any,
         total: Any,
@@ -223,9 +243,8 @@ class Trainer:
 
         def step(i: Any, total: Any, weight: Any) -> Any:
             _, x, w = self._batch(X, sample_weight, order, batch_size, i)
-            loss, batch_weight, _ = self._mean_loss(x, w, training=False)
-            loss = tf.cast(loss, tf.float64)
-            return i + 1, total + loss * batch_weight, weight + batch_weight
+            sums = self._batch_loss(x, w, None, None, training=False)
+            return i + 1, *_add(total, weight, sums)
 
         n_steps = (tf.size(order) + batch_size - 1) // batch_size
         return self._loop(step, n_steps, total, weight)
@@ -250,18 +269,14 @@ class Trainer:
         x = tf.cast(tf.gather(X, rows), self._spec.dtype)
         return rows, x, tf.gather(sample_weight, rows)
 
-    def _mean_loss(self, x: Any, w: Any, training: bool) -> tuple[Any, Any, Any]:
-        """Give sum(w l) / sum(w) plus the layers' own penalties, sum(w), latents."""
-        import tensorflow as tf
 
-        latents = self._encoder(x, training=training)
-        outputs = self._decoder(latents, training=training)
-        losses = self._loss(x, outputs)
-        total = tf.reduce_sum(w)
-        loss = tf.reduce_sum(tf.cast(losses, w.dtype) * w) / total
-        for penalty in (*self._encoder.losses, *self._decoder.losses):
-            loss += tf.cast(penalty, loss.dtype)
-        return loss, tf.cast(total, tf.float64), latents
+def _add(total: Any, weight: Any, sums: Losses) -> tuple[Any, Any]:
+    import tensorflow as tf
+
+    return (
+        total + tf.cast(sums.loss, tf.float64),
+        weight + tf.cast(sums.weight, tf.float64),
+    )
 
 
 def _bring(X: np.ndarray) -> Any:

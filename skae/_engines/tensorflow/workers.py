@@ -56,11 +56,12 @@ def agree(
     estimator: Any,
     random_state: np.random.RandomState,
     data: dict[str, Any],
-    goes_on: bool,
+    weights: list[np.ndarray] | None,
 ) -> np.random.RandomState:
     """Give a random state that is the same on all workers, and compare the rest.
 
-    `data` holds, by name, what the data must have in common.
+    `data` holds, by name, what the data must have in common, `weights` those to start
+    from, if not new ones.
     """
     if place()[1] == 1:
         return random_state
@@ -69,7 +70,7 @@ def agree(
         "`batch_size`": estimator.batch_size,
         "`epochs`": estimator.epochs,
         "`early_stopping`": estimator.early_stopping,
-        "the weights to start from": estimator.weights_ if goes_on else (),
+        "the weights to start from": weights or (),
     }
     seed = 0
     seeded = isinstance(estimator.random_state, Integral)

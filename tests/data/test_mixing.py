@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skae._data.mixing import in_blocks
+from skae._data.mixing import Stream, in_blocks
 
 # Runs of many sizes, also of none; a row is its number.
 SIZES = np.random.default_rng(0).integers(0, 9, 500)
@@ -19,16 +19,15 @@ def room(n_rows):
 def read(runs):
     for run in runs:
         rows = np.arange(STARTS[run], STARTS[run] + SIZES[run])
-        yield rows[:, np.newaxis], None
+        yield rows[:, np.newaxis], np.ones(len(rows))
 
 
 def batches(place, batch_size, read=read):
     """Give the rows of each batch that a worker has, -1 for those of others."""
     generator = np.random.RandomState(0)
-    parts = in_blocks(
-        N, 500, SIZES.__getitem__, read, room, 300, batch_size, place, generator
-    )
-    for X, weights, order in parts:
+    stream = Stream(N, 500, SIZES.__getitem__, read)
+    parts = in_blocks(stream, room, 300, batch_size, place, generator)
+    for (X, weights), order in parts:
         own = order[order >= 0]
         assert (weights[own] == 1).all()
         rows = np.where(order >= 0, X[order, 0], -1).astype(int)
@@ -63,7 +62,7 @@ def test_workers_have_equal_shares_of_the_batches_of_one(n_workers):
 def test_a_source_that_changes_is_refused():
     def shorter(runs):
         for rows, weight in read(runs):
-            yield rows[:3], weight
+            yield rows[:3], weight[:3]
 
     with pytest.raises(ValueError, match="the same rows each time"):
         list(batches((0, 1), 32, shorter))

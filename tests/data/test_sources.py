@@ -9,9 +9,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
 from small import small as any_small
 
-from skae._data.arrays import ArraySource
+from skae._data.checks import BatchChecks
 from skae._data.sources import open_source
 from skae._data.streamed import Streamed
+from skae._data.survey import survey
 
 N = 600
 X = (load_digits().data[:N] / 16).astype(np.float32)
@@ -128,6 +129,12 @@ def named(make):
     return X
 
 
+def streamed_from(source):
+    data = survey(open_source(source), BatchChecks(small(), reset=True))
+    assert isinstance(data, Streamed)
+    return data
+
+
 @pytest.mark.parametrize("make", SOURCES)
 def test_a_source_that_fits_in_memory_is_fitted_as_its_array(tmp_path, make):
     source, expected = make(tmp_path, X), small().fit(X)
@@ -149,11 +156,37 @@ def test_a_source_that_does_not_is_streamed(tmp_path, make):
 @pytest.mark.usefixtures("little_memory")
 @pytest.mark.parametrize("make", SOURCES)
 def test_what_looks_at_some_rows_finds_the_same_in_every_source(tmp_path, make):
-    streamed = Streamed(open_source(make(tmp_path, X)), small(), reset=True)
-    assert streamed.survey(limit=0, bar=None) is streamed
-    rows = streamed.map_some(np.array, 7, np.random.RandomState(0))
-    expected = Streamed(ArraySource(X), small(), reset=True).survey(0, None)
-    assert_array_equal(rows, expected.map_some(np.array, 7, np.random.RandomState(0)))
+    streamed, expected = streamed_from(make(tmp_path, X)), streamed_from(X)
+    rows = streamed.encode_some(np.array, 7, np.random.RandomState(0))
+    assert_array_equal(
+        rows, expected.encode_some(np.array, 7, np.random.RandomState(0))
+    )
+
+
+class Recorder:
+    """Stands for a trainer; gives the columns as they are."""
+
+    def put(self, *columns):
+        return columns
+
+
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("aside", [0, 0.3])
+@pytest.mark.parametrize("make", SOURCES)
+def test_each_row_goes_with_its_own_target(tmp_path, make, aside):
+    streamed, random_state = streamed_from(make(tmp_path, X)), np.random.RandomState(0)
+    if aside:
+        streamed.set_aside(aside, random_state)
+    streamed.bring(Recorder(), "float32", 50)
+    sums = streamed.encode_all(lambda rows: rows[:, :2] + rows[:, 5:7])
+    assert sums.shape == (streamed.n_train, 2)
+    streamed.set_targets(sums)
+    n_rows = 0
+    for (rows, weight, targets), order in streamed.epoch(random_state, 0):
+        assert_array_equal(targets[order], (rows[:, :2] + rows[:, 5:7])[order])
+        assert_array_equal(weight[order], 1)
+        n_rows += len(order)
+    assert n_rows == streamed.n_train
 
 
 @pytest.mark.usefixtures("little_memory")

@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from small import SMALL, small, small_conv
 from threadpoolctl import threadpool_limits
 
-from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skae import AutoencoderTransformer, ConvNetwork, Denoising, DenseNetwork
 from skae._engines.numpy.activations import ACTIVATIONS
 from skae._engines.numpy.program import DenseProgram
 from skae._engines.tensorflow.program import Program, get_program
@@ -26,11 +26,12 @@ IMAGES = X.reshape(-1, 8, 8)
 # ----------------------------------------------------------- NumPy against TensorFlow
 
 
-def both_programs(activation, dtype):
+def both_programs(activation, dtype, objective=None):
     """The same network in both engines, with weights to start from."""
     activations = (activation, "linear", activation)
-    spec = Spec(DenseNetwork((5, 4)), (6,), 2, *activations, "mse", "adam", dtype)
-    dense = DenseProgram((5, 4, 2), (4, 5, 6), *activations, dtype)
+    network = DenseNetwork((5, 4))
+    spec = Spec(network, (6,), 2, *activations, "mse", "adam", dtype, objective)
+    dense = DenseProgram((5, 4, 2), (4, 5, 6), *activations, dtype, objective)
     weights = dense.initial_weights(np.random.RandomState(0))
     generator = np.random.default_rng(0)
     weights = [w / 2 + generator.normal(0, 0.1, w.shape).astype(dtype) for w in weights]
@@ -46,7 +47,8 @@ def train(program, weights, dtype, epochs=4, state=None, targets=None):
         trainer.load(weights, state, 0)
         put = trainer.put(data, sample_weight)
         if targets is not None:
-            trainer.draw_to(targets, 0.7)
+            put = trainer.put_targets(put, targets)
+            trainer.set_strength(0.7)
         for epoch in range(epochs):
             order = np.random.default_rng(epoch).permutation(50)[:47]
             rates = np.linspace(0.01, 0.02, 5)  # the last batch has seven rows
@@ -70,6 +72,30 @@ def test_both_engines_draw_latents_to_targets():
         again, others, _ = train(program, weights, "float64")
         assert not np.array_equal(trained[0], others[0])
         assert not np.array_equal(sums, again)
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "mask", "swap"])
+@pytest.mark.parametrize(("dtype", "tol"), [("float64", 1e-9), ("float32", 1e-4)])
+def test_both_engines_spoil_samples_alike(kind, dtype, tol):
+    programs, weights = both_programs("tanh", dtype, Denoising(0.3, kind))
+    (sums, trained, _), (their_sums, theirs, _) = (
+        train(program, weights, dtype) for program in programs
+    )
+    assert_allclose(sums, their_sums, rtol=tol)
+    for mine, other in zip(trained, theirs, strict=True):
+        assert_allclose(mine, other, rtol=tol, atol=tol)
+    plain, weights = both_programs("tanh", dtype)
+    assert abs(train(plain[0], weights, dtype)[0] - sums).max() > 1e-3
+
+
+def test_both_engines_start_from_the_same_weights():
+    (dense, tensorflow), _ = both_programs("elu", "float32")
+    mine, theirs = (
+        program.initial_weights(np.random.RandomState(3))
+        for program in (dense, tensorflow)
+    )
+    for one, other in zip(mine, theirs, strict=True):
+        assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 
 from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
 from skae._data.resident import Resident
+from skae._data.schema import Schema
 from skae._fitting.diagnostics import warn_of_useless_fit
 
 X = (load_digits().data[:200] / 16).astype(np.float32)
@@ -25,7 +26,7 @@ def small(**params):
 @NETWORKS
 def test_a_dead_decoder(network):
     # So high a rate kills every unit at the first steps.
-    ae = small(network=network, activation="relu", learning_rate=100.0, whiten=False)
+    ae = small(network=network, activation="relu", learning_rate=100.0, arrange=None)
     with pytest.warns(ConvergenceWarning, match="for every sample.*'elu'"):
         ae.set_params(latent_activation="relu", epochs=3).fit(X)
 
@@ -38,9 +39,9 @@ def test_dead_latents(dead, words):
     kernel, bias = ae.weights_[2:4]
     bias[:] = 50
     kernel[:, dead], bias[dead] = 0, -1
-    data = Resident(X, np.ones(len(X), X.dtype), {})
+    data = Resident(X, np.ones(len(X), X.dtype), Schema(64, (64,)))
     with pytest.warns(ConvergenceWarning, match=f"{words}.*'elu'"):
-        warn_of_useless_fit(ae._program(), ae.weights_, ae._spec, data, False)
+        warn_of_useless_fit(ae._inference(), ae.weights_, ae._spec, data, False)
 
 
 def test_unscaled_columns():

@@ -3,8 +3,6 @@ import os
 import random
 import subprocess
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -315,34 +313,6 @@ def test_it_is_silent_whatever_tensorflow_s_log_level(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout == "startend"
     assert done.stderr.endswith("startend")
-
-
-def test_what_else_is_written_to_standard_error_is_kept(capfd):
-    from skae._engines.tensorflow.process import quiet
-
-    capfd.readouterr()
-    with quiet():
-        os.write(2, b"I0000 00:00:17 1 reader.cc:83] Reading SavedModel\n")
-        os.write(2, b"disk is nearly full\n")
-    assert capfd.readouterr().err == "disk is nearly full\n"
-
-
-def test_threads_hold_back_together_and_wait_for_nobody(capfd):
-    from skae._engines.tensorflow.process import quiet
-
-    capfd.readouterr()
-    both = threading.Barrier(2, timeout=30)
-
-    def write(name):
-        with quiet():
-            both.wait()
-            os.write(2, b"I0000 00:00:17 1 reader.cc:83] Reading SavedModel\n")
-            os.write(2, name)
-        both.wait()
-
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(write, [b"one\n", b"two\n"]))
-    assert sorted(capfd.readouterr().err.split()) == ["one", "two"]
 
 
 def build_dense(meta):

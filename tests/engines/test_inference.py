@@ -1,6 +1,7 @@
 """The forward pass in NumPy: Keras' numbers, and always the same bits."""
 
 import pickle
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -185,7 +186,7 @@ def test_ctrl_c_while_threads_are_given_back_leaves_none_behind(monkeypatch):
             self.num_threads = n_threads
             if n_threads == 3 and self.strikes:
                 self.strikes -= 1
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)
 
     limit = _threads._BlasLimit()
     libraries = limit._pools = [Library(1), Library(0)]

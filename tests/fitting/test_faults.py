@@ -38,7 +38,7 @@ def make(**params):
     network = NETWORKS[sys.argv[1]]
     epochs = {"dense": 40, "conv": 15}[sys.argv[1]]
     params = {"epochs": epochs, "random_state": 0} | params
-    return AutoencoderTransformer(3, network=network, whiten=False, **params)
+    return AutoencoderTransformer(3, network=network, arrange=None, **params)
 
 def bits(ae):
     return hashlib.sha256(ae.transform(X).tobytes()).hexdigest()

@@ -169,7 +169,7 @@ class Spoilt(Counting):  # the second time that a row is read
 
 def fit(source, **parameters):
     source = source()
-    ae = make(epochs=4, whiten=False, **parameters)
+    ae = make(epochs=4, arrange=None, **parameters)
     try:
         with strategy.scope():
             ae.fit_dataset(source)

@@ -23,13 +23,13 @@ def fitted(latent_activation="linear", n_samples=500, **parameters):
 
 
 def test_reconstructions_stay_as_they_are():
-    white, plain = fitted(), fitted(whiten=False)
+    white, plain = fitted(), fitted(arrange=None)
     assert_allclose(white.score(X), plain.score(X), rtol=1e-9)
     assert abs(white.transform(X) - plain.transform(X)).max() > 0.1
 
 
 def test_latents_differ_by_an_invertible_linear_map():
-    white, plain = fitted().transform(X), fitted(whiten=False).transform(X)
+    white, plain = fitted().transform(X), fitted(arrange=None).transform(X)
     mapping, residual, rank, _ = np.linalg.lstsq(plain, white, rcond=None)
     assert rank == 2
     assert residual.max() < 1e-9
@@ -38,7 +38,7 @@ def test_latents_differ_by_an_invertible_linear_map():
 
 def test_few_samples_and_other_activations_are_left_alone():
     for parameters in ({"n_samples": 399}, {"latent_activation": "elu"}):
-        white, plain = fitted(**parameters), fitted(whiten=False, **parameters)
+        white, plain = fitted(**parameters), fitted(arrange=None, **parameters)
         assert_array_equal(white.transform(X), plain.transform(X))
 
 
@@ -74,5 +74,5 @@ def test_data_of_almost_nothing_but_zeros_are_no_trouble(n_others):
         4, network=DenseNetwork((8,)), epochs=2, random_state=0
     ).fit(zeros)
     assert max(abs(weight).max() for weight in ae.weights_) < 100
-    plain = clone(ae).set_params(whiten=False).fit(zeros)
+    plain = clone(ae).set_params(arrange=None).fit(zeros)
     assert_allclose(ae.score(zeros), plain.score(zeros), rtol=1e-5)

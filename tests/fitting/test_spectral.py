@@ -44,7 +44,7 @@ def test_clusters_in_touch_are_set_apart():
 
 def test_clusters_stand_out_and_reconstructions_stay_good():
     parameters = {"epochs": 40, "batch_size": 32}
-    gathered, plain = fitted(**parameters), fitted(spectral=False, **parameters)
+    gathered, plain = fitted(**parameters), fitted(arrange="whiten", **parameters)
     assert gathered.score(X) > 1.15 * plain.score(X)  # scores are negative
     assert gathered.n_iter_ == plain.n_iter_ == 40
 
@@ -54,20 +54,18 @@ def test_clusters_stand_out_and_reconstructions_stay_good():
     assert found > before + 0.02
 
 
-@pytest.mark.parametrize("whiten", [True, False])
 @pytest.mark.parametrize("network", [DenseNetwork((32,)), ConvNetwork((4,))])
-def test_both_networks_are_drawn(network, whiten):
+def test_both_networks_are_drawn(network):
     params = {
         "network": network,
-        "whiten": whiten,
         "epochs": 5,
         "batch_size": 15,
         "latent_dim": 4,
     }
     images = X.reshape(-1, 8, 8)
     gathered, plain = (
-        AutoencoderTransformer(spectral=value, random_state=0, **params).fit(images)
-        for value in (True, False)
+        AutoencoderTransformer(arrange=value, random_state=0, **params).fit(images)
+        for value in ("spectral", "whiten")
     )
     assert_array_equal(gathered.history_["loss"][:3], plain.history_["loss"][:3])
     assert gathered.history_["loss"][3:] != plain.history_["loss"][3:]
@@ -94,15 +92,21 @@ def test_where_it_does_not_apply_it_changes_nothing(parameters):
         "network": DenseNetwork((16,)),
         **parameters,
     }
-    gathered, plain = fitted(**parameters), fitted(spectral=False, **parameters)
+    gathered, plain = fitted(**parameters), fitted(arrange="whiten", **parameters)
     assert_array_equal(gathered.transform(X), plain.transform(X))
+    assert "not spectral: " in gathered.arranged_ or "nothing: " in gathered.arranged_
 
 
-def test_streamed_data_are_not_drawn(small_limits):
-    small_limits(resident=100_000)
-    parameters = {"epochs": 5, "batch_size": 15, "network": DenseNetwork((16,))}
-    gathered, plain = fitted(**parameters), fitted(spectral=False, **parameters)
-    assert_array_equal(gathered.transform(X), plain.transform(X))
+@pytest.mark.parametrize("copies", [1, 2])
+def test_streamed_data_are_drawn_as_those_in_memory(small_limits, copies):
+    def found():
+        ae = fitted(epochs=40, batch_size=32, copies=copies)
+        assert ae.arranged_ == "whiten, spectral"
+        return kmeans_finds(ae.transform(X), digits.target), ae.score(X)
+
+    in_memory = found()
+    small_limits(resident=100_000, part=60_000, shuffle=120_000, block=2**16)
+    assert_allclose(found(), in_memory, rtol=0.1)
 
 
 def test_samples_that_are_all_alike_are_no_trouble():
@@ -127,9 +131,8 @@ def test_where_the_embedding_is_not_found_training_goes_on_as_before(monkeypatch
         "epochs": 5,
         "batch_size": 15,
         "network": DenseNetwork((16,)),
-        "whiten": False,
     }
-    gathered, plain = fitted(**parameters), fitted(spectral=False, **parameters)
+    gathered, plain = fitted(**parameters), fitted(arrange="whiten", **parameters)
     assert_array_equal(gathered.transform(X), plain.transform(X))
 
 
@@ -161,6 +164,6 @@ def test_a_run_that_a_callback_ends_early_is_whitened_all_the_same():
         "network": DenseNetwork((16,)),
         "callbacks": Stop(),
     }
-    gathered, plain = fitted(**parameters), fitted(spectral=False, **parameters)
+    gathered, plain = fitted(**parameters), fitted(arrange="whiten", **parameters)
     assert gathered.n_iter_ == 2
     assert_array_equal(gathered.transform(X), plain.transform(X))

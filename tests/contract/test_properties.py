@@ -71,7 +71,7 @@ def test_a_weight_of_k_is_k_copies(seed, rows, weights):
     X = counts(seed, rows, 4) / 8
     weights = np.array(weights[:rows])
     weights[0] = 1
-    params = {"batch_size": 1000, "epochs": 3, "whiten": False}
+    params = {"batch_size": 1000, "epochs": 3, "arrange": None}
     weighted = make(**params).fit(X, sample_weight=weights)
     copied = make(**params).fit(X.repeat(weights, axis=0))
     assert_allclose(weighted.transform(X), copied.transform(X), rtol=1e-4, atol=1e-5)

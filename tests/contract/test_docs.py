@@ -12,7 +12,7 @@ import pytest
 import skae
 import skae.plotting
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 
 if not DOCS.exists():

@@ -22,12 +22,12 @@ from skae._files.content import _KERAS_ACTIVATIONS
 from skae._models import Spec, build_models
 
 X = (load_digits().data[:200] / 16).astype(np.float32)
-FOLDER = os.path.join(os.path.dirname(__file__), "data")
+FOLDER = os.path.join(os.path.dirname(__file__), "released")
 
 
 def small(**params):
     params = {"network": DenseNetwork((8,)), "epochs": 1, "random_state": 0} | params
-    return AutoencoderTransformer(3, whiten=False, **params)
+    return AutoencoderTransformer(3, arrange=None, **params)
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +262,7 @@ def test_a_pipe_is_refused_at_once(tmp_path):
 
 WRONG = [None, True, -1, 1.5, 2**70, 1e999, "x", [], {}, [[]], {"a": 1}, "../../x"]
 # What a file may well say; and what only the next fit looks at.
-FREE = {("parameters", name) for name in ("warm_start", "whiten", "spectral")}
+FREE = {("parameters", name) for name in ("warm_start",)}
 
 
 def set_in(content, path, value):

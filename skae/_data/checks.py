@@ -1,0 +1,96 @@
+"""What each batch of a source is held to: that it is as the first one was."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import copy
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from skae._data.schema import Schema
+from skae._data.source import Batch, reading
+from skae._data.validation import check_samples, check_weights
+
+
+class BatchChecks:
+    """Checks batches, and finds in the first of them what all are held to.
+
+    With `reset` that is new; without, it is what the estimator saw before. `schema`
+    says it where it is known from elsewhere.
+    """
+
+    # The dtype of checked samples.
+    dtype: np.dtype
+    _raw_dtype: np.dtype | None = None
+
+    def __init__(self, estimator: Any, reset: bool, schema: Schema | None = None):
+        self._schema = schema
+        # Validation sets attributes, and warns of names that only some sources give.
+        self._checked = copy.copy(estimator)
+        self._names = list(getattr(estimator, "feature_names_in_", []))
+        vars(self._checked).pop("feature_names_in_", None)
+        if reset:
+            for name in ("n_features_in_", "sample_shape_"):
+                vars(self._checked).pop(name, None)
+            self._names = []
+        self._reset = reset
+
+    @property
+    def schema(self) -> Schema:
+        if self._schema is not None:
+            return self._schema
+        checked = self._checked
+        return Schema(
+            int(checked.n_features_in_),
+            tuple(checked.sample_shape_),
+            tuple(self._names),
+        )
+
+    @property
+    def row_bytes(self) -> int:
+        return self.dtype.itemsize * int(np.prod(self._checked.sample_shape_))
+
+    def check(
+        self, label: str, batch: Batch, survey: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Check a batch; give its samples and their weights."""
+        with reading(label):
+            first = survey and self._raw_dtype is None
+            X = batch.X
+            if not getattr(X, "shape", (1,))[0]:
+                return np.empty((0,)), np.empty(0)
+            self._check_names(batch, first)
+            if hasattr(X, "columns"):
+                X = X.to_numpy()
+            if first:
+                self._raw_dtype = X.dtype
+            elif self._raw_dtype is not None and X.dtype != self._raw_dtype:
+                raise ValueError(
+                    f"X has dtype {X.dtype}, expected {self._raw_dtype} as before. "
+                    "Convert it in the source."
+                )
+            X = check_samples(self._checked, X, reset=first and self._reset)
+            if first:
+                self.dtype = X.dtype
+            return X, check_weights(batch.weight, X, all_zero=True)
+
+    def _check_names(self, batch: Batch, first: bool) -> None:
+        names = batch.names
+        if names is None:
+            names = [*getattr(batch.X, "columns", [])]
+            if not all(isinstance(name, str) for name in names):
+                names = []
+        if first and self._reset:
+            self._names = names
+        elif names and self._names and names != self._names:
+            pairs = zip_longest(names, self._names)
+            i, (mine, theirs) = next(
+                (i, p) for i, p in enumerate(pairs) if p[0] != p[1]
+            )
+            raise ValueError(
+                f"Of the {len(names)} columns, number {i} is {mine!r}, but of the "
+                f"{len(self._names)} seen before it was {theirs!r}. Give the same "
+                "columns in the same order."
+            )

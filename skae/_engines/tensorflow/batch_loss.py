@@ -1,0 +1,77 @@
+"""What a step minimises on a batch: one loss for every trainer of TensorFlow."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+from typing import Any, NamedTuple
+
+from skae._engines.draws import KerasDraw
+from skae._models import Spec, sample_loss
+from skae._objectives.objective import hook, hooks
+
+_DRAWING = {"inputs", "latents"}
+
+
+class Losses(NamedTuple):
+    """Sums over a batch, in the dtype of the network."""
+
+    # Of w l, of w, and of w times the strength times the distance to the target.
+    loss: Any
+    weight: Any
+    drawn: Any
+
+
+class BatchLoss:
+    """The loss of an encoder and a decoder under an objective."""
+
+    def __init__(self, encoder: Any, decoder: Any, spec: Spec):
+        self._encoder, self._decoder = encoder, decoder
+        self._loss = sample_loss(spec.loss)
+        self._objective = spec.objective
+        self._draw, self.seeds = None, []
+        if hooks(spec.objective) & _DRAWING:
+            import keras
+
+            generator = keras.random.SeedGenerator(0)
+            self._draw, self.seeds = KerasDraw(generator), [generator.state]
+
+    def __call__(
+        self, x: Any, w: Any, targets: Any, strength: Any, training: bool
+    ) -> Losses:
+        """Give the sums over a batch; each penalty of a layer counts for every row."""
+        import tensorflow as tf
+
+        code = self._encoder(self._inputs(x, training), training=training)
+        latents = self._latents(code, training)
+        outputs = self._decoder(latents, training=training)
+        weight = tf.reduce_sum(w)
+        losses = tf.cast(self._sample_losses(x, outputs), w.dtype)
+        penalty = hook(self._objective, "penalty")
+        if penalty is not None:
+            losses += tf.cast(penalty(code, latents), w.dtype)
+        loss = tf.reduce_sum(losses * w)
+        for of_layer in (*self._encoder.losses, *self._decoder.losses):
+            loss += tf.cast(of_layer, loss.dtype) * weight
+        if targets is None:
+            return Losses(loss, weight, tf.zeros_like(loss))
+        encoded = hook(self._objective, "encoded")
+        places = latents if encoded is None else encoded(code)
+        distances = tf.reduce_mean((places - targets) ** 2, axis=1)
+        return Losses(loss, weight, strength * tf.reduce_sum(w * distances))
+
+    def _inputs(self, x: Any, training: bool) -> Any:
+        spoil = hook(self._objective, "inputs")
+        return spoil(x, self._draw) if training and spoil is not None else x
+
+    def _latents(self, code: Any, training: bool) -> Any:
+        latents = hook(self._objective, "latents")
+        encoded = hook(self._objective, "encoded")
+        if training and latents is not None:
+            return latents(code, self._draw)
+        return code if encoded is None else encoded(code)
+
+    def _sample_losses(self, x: Any, outputs: Any) -> Any:
+        losses = hook(self._objective, "losses")
+        if losses is None:
+            return self._loss(x, outputs)
+        return losses(self._loss, x, outputs)

@@ -1,0 +1,144 @@
+"""What objectives see of a run between its epochs, and what they do to it."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import copy
+
+import numpy as np
+
+from skae._data import Data
+from skae._engines.protocol import Program, Trainer
+from skae._fitting.epochs import Position
+from skae._fitting.plan import Plan
+from skae._fitting.watchers import Watcher
+from skae._objectives.objective import Places, hook
+
+
+class Placing(Watcher):
+    """Asks the objectives, before each epoch, what latent vectors are drawn to.
+
+    It is the `View` that they get.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        program: Program,
+        trainer: Trainer,
+        data: Data,
+        position: Position,
+    ):
+        self._plan, self._program = plan, program
+        self._trainer, self._data, self._position = trainer, data, position
+        self._objectives = [
+            one for one in (plan.spec.objective, plan.arrangement) if one is not None
+        ]
+        self.n_epochs = plan.n_epochs
+        self.loss = 0.0
+        # What latent vectors are drawn to now, for a checkpoint.
+        self.places: Places | None = None
+        # Whether the optimizer's averages are those of the weights.
+        self.state_holds = True
+
+    # ------------------------------------------------------------- as a watcher
+
+    def go_on(self, epoch: int, n_rows: int) -> None:
+        if self._position.history["loss"]:
+            self.loss = self._position.history["loss"][-1]
+        for objective in self._objectives:
+            heard = hook(objective, "go_on")
+            if heard is not None:
+                # What comes before an epoch has happened once it has begun.
+                heard(epoch + 1 if n_rows else epoch)
+
+    def epoch_begin(self, epoch: int, rates: np.ndarray) -> np.ndarray:
+        if self._position.part:  # gone on from within the epoch
+            return rates
+        for objective in self._objectives:
+            places = hook(objective, "places")
+            found = None if places is None else places(epoch, self)
+            if found is not None:
+                self.set(*self._check(objective, found))
+        return rates
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
+        self.loss = logs["loss"]
+        return False
+
+    def end(self) -> None:
+        """Let objectives do what they do at the end of a run."""
+        for objective in self._objectives:
+            end = hook(objective, "end")
+            if end is not None:
+                end(self)
+
+    # ------------------------------------------------------------------- places
+
+    def set(self, targets: np.ndarray, strength: float) -> None:
+        """Draw latent vectors to their targets from now on."""
+        self.places = targets, strength
+        self._data.set_targets(targets)
+        self._trainer.set_strength(strength)
+
+    def told(self) -> str:
+        """Say how the latent vectors were arranged, and why not."""
+        said, arrangement = self._plan.arranged, self._plan.arrangement
+        if arrangement is None:
+            return said
+        # The plan says what was left out, the arrangement what came of the rest.
+        told = arrangement.told()
+        return said if said.startswith(told) else told
+
+    def _check(self, objective: object, found: Places) -> Places:
+        targets, strength = found
+        shape = (self._data.n_train, self._plan.spec.latent_dim)
+        if np.shape(targets) != shape:
+            raise ValueError(
+                f"`places` of {objective!r} must give a place for the latent vector of "
+                f"each row to train on: an array of shape {shape}. Got one of shape "
+                f"{np.shape(targets)}."
+            )
+        return np.asarray(targets, self._plan.spec.dtype), float(strength)
+
+    # ---------------------------------------------------------------- as a view
+
+    def encode_all(self) -> np.ndarray:
+        return self._data.encode_all(self._encode)
+
+    def encode_some(self, n: int) -> np.ndarray:
+        return self._data.encode_some(self._encode, n, self._generator())
+
+    def some_of(self, Z: np.ndarray, n: int) -> np.ndarray:
+        return Z[self._generator().permutation(len(Z))[:n]]
+
+    def map_latents(self, mapping: np.ndarray) -> None:
+        trainer = self._trainer
+        n_encoder = self._program.n_encoder_weights
+        weights, seeds = fold(trainer.weights(), n_encoder, mapping), trainer.seeds()
+        # The optimizer's averages belong to the weights before.
+        trainer.load(weights, None, 0)
+        trainer.load_seeds(seeds)
+        if self.places is not None:
+            trainer.set_strength(self.places[1])
+        self.state_holds = self._position.epoch < self.n_epochs
+
+    def _encode(self, X: np.ndarray) -> np.ndarray:
+        return self._program.encode(self._trainer.weights(), X)
+
+    def _generator(self) -> np.random.RandomState:
+        # A copy: the order of the samples stays what it would be.
+        return copy.deepcopy(self._position.random_state)
+
+
+def fold(
+    weights: list[np.ndarray], n_encoder: int, mapping: np.ndarray
+) -> list[np.ndarray]:
+    """Put a map of latent vectors into the dense layers before and after them."""
+    weights = list(weights)
+    kernel, bias = weights[n_encoder - 2 : n_encoder]
+    dtype = kernel.dtype
+    weights[n_encoder - 2] = (kernel @ mapping).astype(dtype)
+    weights[n_encoder - 1] = (bias @ mapping).astype(dtype)
+    weights[n_encoder] = (np.linalg.inv(mapping) @ weights[n_encoder]).astype(dtype)
+    return weights

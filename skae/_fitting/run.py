@@ -1,0 +1,152 @@
+"""A run: a plan, its data and a trainer, and all that happens between them."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skae._data import Data
+from skae._engines.protocol import Program, Trainer
+from skae._engines.tensorflow.workers import agree
+from skae._fitting.callbacks import KerasCallbacks, SklearnCallbacks
+from skae._fitting.epochs import Keep, Position, run_epochs
+from skae._fitting.fitted import Fitted
+from skae._fitting.placing import Placing
+from skae._fitting.plan import Plan
+from skae._fitting.progress import ProgressBar, RowsBar
+from skae._fitting.watchers import EarlyStopping, Watcher
+
+_DO_NOT_FIT = (
+    "The weights of the last fit do not go with the network that the parameters now "
+    "describe. To go on from them, set the parameters back; to start anew, use `fit` "
+    "with warm_start=False."
+)
+
+
+@dataclass
+class Start:
+    """What a run starts from."""
+
+    weights: list[np.ndarray]
+    # The optimizer's: None is that of a new one.
+    state: list[np.ndarray] | None
+    random_state: np.random.RandomState
+    # What a checkpoint holds: the end of the run, or where it stood.
+    fitted: Fitted | None = None
+    saved: Any = None
+
+    @property
+    def n_steps(self) -> int:
+        """The steps that the optimizer has taken."""
+        return 0 if self.state is None else int(self.state[0])
+
+
+def begin(
+    estimator: Any, program: Program, data: Data, before: Fitted | None, partial: bool
+) -> Start:
+    """Start from new weights, or from those of the fit before if they go with it."""
+    random_state = check_random_state(estimator.random_state)
+    if partial and before is not None:
+        random_state = copy.deepcopy(before.random_state)
+    weights = None if before is None else before.weights
+    random_state = agree(estimator, random_state, data.facts(), weights)
+    if before is None:
+        return Start(program.initial_weights(random_state), None, random_state)
+    try:
+        program.check(before.weights)
+    except ValueError as error:
+        raise ValueError(_DO_NOT_FIT) from error
+    state = before.optimizer_state if partial else None
+    return Start(before.weights, state, random_state)
+
+
+class Run:
+    """A run of a plan with a trainer."""
+
+    def __init__(
+        self, plan: Plan, program: Program, trainer: Trainer, data: Data, start: Start
+    ):
+        self.plan = plan
+        self.program = program
+        self.trainer = trainer
+        self.data = data
+        self.position = Position(start.random_state)
+        self.stopping: EarlyStopping | None = None
+        self.placing = Placing(plan, program, trainer, data, self.position)
+        self._callbacks: KerasCallbacks | None = None
+        self._watchers: list[Watcher] = []
+        seed = int(start.random_state.randint(2**31 - 1))
+        try:
+            trainer.load(start.weights, start.state, seed)
+        except ValueError as error:
+            raise ValueError(_DO_NOT_FIT) from error
+        data.bring(trainer, plan.spec.dtype, plan.batch_size)
+
+    def watch(self, estimator: Any, X: Any) -> None:
+        """Find out who watches: early stopping, callbacks, progress, objectives."""
+        plan, data = self.plan, self.data
+        if plan.partial:
+            return
+        if plan.early_stopping:
+            patience = estimator.n_iter_no_change
+            self.stopping = EarlyStopping(self.trainer, patience, estimator.tol)
+            self._watchers.append(self.stopping)
+        if estimator.callbacks is not None:
+            self._callbacks = KerasCallbacks(
+                estimator.callbacks, self.trainer, plan, estimator.learning_rate_init
+            )
+            self._watchers.append(self._callbacks)
+        if estimator.verbose:
+            bar = ProgressBar("fit", plan.n_epochs)
+            if data.streamed:
+                bar = RowsBar("fit", data.n_train, plan.n_epochs)
+            self._watchers.append(bar)
+        if getattr(estimator, "_skl_callbacks", None):
+            context = estimator._init_callback_context(max_subtasks=plan.n_epochs)
+            context.call_on_fit_task_begin(estimator=estimator, X=X)
+            self._watchers.append(
+                SklearnCallbacks(
+                    estimator, context, X, lambda: self.fitted().attributes()
+                )
+            )
+        self._watchers.append(self.placing)
+
+    def epochs(self, keep: Keep | None = None) -> None:
+        """Train to the end, and let objectives do what they do there."""
+        run_epochs(
+            self.plan, self.trainer, self.data, self.position, self._watchers, keep
+        )
+        if self.stopping is not None:
+            self.trainer.load_weights(self.stopping.best_weights)
+            self.stopping = None
+        if not self.plan.partial:
+            self.placing.end()
+
+    def go_on(self) -> None:
+        """Tell everybody that the run goes on from its position."""
+        position = self.position
+        n_rows = position.step * self.plan.batch_size
+        for watcher in self._watchers:
+            watcher.go_on(position.epoch, n_rows)
+
+    def fitted(self) -> Fitted:
+        """Give what the run has come to so far."""
+        history = copy.deepcopy(self.position.history)
+        best = None if self.stopping is None else self.stopping.best_weights
+        callbacks = self._callbacks
+        return Fitted(
+            weights=best or self.trainer.weights(),
+            history=history,
+            n_iter=len(history["loss"]),
+            schema=self.data.schema,
+            spec=self.plan.spec,
+            optimizer_state=self.trainer.state() if self.placing.state_holds else None,
+            random_state=copy.deepcopy(self.position.random_state),
+            arranged=self.placing.told(),
+            callbacks=None if callbacks is None else callbacks.callbacks,
+        )

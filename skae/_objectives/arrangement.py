@@ -1,0 +1,35 @@
+"""Which arrangement of the latent space `arrange` stands for."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+from typing import Any
+
+from skae._objectives.objective import Facts
+from skae._objectives.spectral import Spectral
+from skae._objectives.whitening import Whitening
+
+NAMES = ("spectral", "whiten")
+
+
+def make_arrangement(arrange: Any, facts: Facts) -> tuple[Any, str]:
+    """Give what arranges the latent space in a run, if anything, and what to say of it.
+
+    What is said may change in the run: an arrangement `told` in the end.
+    """
+    if arrange is None:
+        return None, "nothing: arrange=None"
+    if not isinstance(arrange, str) or arrange not in NAMES:
+        raise ValueError(
+            "The 'arrange' parameter must be 'spectral', 'whiten' or None. Got "
+            f"{arrange!r} instead."
+        )
+    why_not = Whitening.why_not(facts)
+    if why_not is not None:
+        return None, f"nothing: {why_not}"
+    if arrange == "whiten":
+        return Whitening(), Whitening.name
+    why_not = Spectral.why_not(facts)
+    if why_not is not None:
+        return Whitening(), f"{Whitening.name}; not {Spectral.name}: {why_not}"
+    return Spectral(facts.n_epochs), f"{Whitening.name}, {Spectral.name}"

@@ -1,0 +1,126 @@
+"""The seam: what a step minimises, and where latent vectors are drawn to.
+
+An objective is an object with any of these hooks, and whoever has none of them is no
+objective. A family is a class in a file of its own.
+
+Of rows, in both engines:
+
+`places(epoch, view)`
+    At the beginning of an epoch: None, or a place for the latent vector of each row to
+    train on, (n_rows, latent_dim), and a strength. From then on the mean square
+    distance of latent vectors to their places, times the strength, joins the loss
+    (Duque et al. 2020, "Extendable and invertible manifold learning with geometry
+    regularized autoencoders"). `view` is a `View`.
+`end(view)`
+    After the last epoch.
+
+Of batches, as tensors, where `draw` gives random numbers (`skae._engines.draws.Draw`):
+
+`inputs(x, draw)`
+    What the encoder gets in training instead of x, which the decoder is still asked
+    for.
+`code_size(latent_dim)`
+    How many values the encoder gives.
+`latents(code, draw)`
+    The latent vectors that the decoder gets in training, from what the encoder gives.
+`encoded(code)`
+    The latent vectors that `transform` gives.
+`losses(loss, x, outputs)`
+    A loss a sample, where `loss(x, outputs)` is the one that `loss` names.
+`penalty(code, latents)`
+    What joins the loss of each sample.
+
+`plain_arithmetic = True` says that the hooks of batches are written with operators and
+`draw` alone, so that the NumPy engine can call them, too. It knows `inputs`.
+"""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import copy
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+HOOKS_OF_ROWS = ("places", "end")
+HOOKS_OF_BATCHES = ("inputs", "code_size", "latents", "encoded", "losses", "penalty")
+# The hooks of batches that the NumPy engine calls.
+_NUMPY_HOOKS = {"inputs"}
+
+Places = tuple[np.ndarray, float]
+
+
+class View(Protocol):
+    """What an objective may see of a run, and do to it, between two epochs."""
+
+    n_epochs: int
+    # The loss of the last epoch, or of none so far.
+    loss: float
+
+    def encode_all(self) -> np.ndarray:
+        """Give the latent vectors of the rows to train on, in the order of places."""
+
+    def encode_some(self, n: int) -> np.ndarray:
+        """Give the latent vectors of n of them, drawn at random."""
+
+    def some_of(self, Z: np.ndarray, n: int) -> np.ndarray:
+        """Give n of the rows of an array, drawn at random."""
+
+    def map_latents(self, mapping: np.ndarray) -> None:
+        """Multiply all latent vectors by a matrix; reconstructions stay as they are.
+
+        The optimizer starts anew, since its averages belong to the weights before.
+        """
+
+
+class Facts(NamedTuple):
+    """What decides whether an arrangement can be made."""
+
+    n_rows: int
+    latent_dim: int
+    n_epochs: int
+    n_steps: int
+    # Whether a matrix can be put into the layers around the latent vector.
+    linear_latents: bool
+    early_stopping: bool
+
+
+def hooks(objective: Any) -> set[str]:
+    """Give the names of the hooks that an objective has."""
+    names = (*HOOKS_OF_ROWS, *HOOKS_OF_BATCHES)
+    return {name for name in names if callable(getattr(objective, name, None))}
+
+
+def hook(objective: Any, name: str) -> Callable | None:
+    """Give a hook of an objective, or None."""
+    found = getattr(objective, name, None)
+    return found if callable(found) else None
+
+
+def runs_in_numpy(objective: Any) -> bool:
+    """Tell whether the NumPy engine does all that an objective asks for."""
+    of_batches = hooks(objective) - {*HOOKS_OF_ROWS}
+    plain = bool(getattr(objective, "plain_arithmetic", False))
+    return not of_batches or (plain and of_batches <= _NUMPY_HOOKS)
+
+
+def resolve_objective(objective: Any) -> Any:
+    """Give a copy of the user's objective; None is the plain autoencoder."""
+    if objective is None:
+        return None
+    if isinstance(objective, (str, type)) or not hooks(objective):
+        raise ValueError(
+            "The 'objective' parameter must be None or an object with one of the "
+            f"methods {', '.join((*HOOKS_OF_ROWS[:1], *HOOKS_OF_BATCHES))}, such as "
+            f"Denoising(). Got {objective!r} instead."
+        )
+    found = hooks(objective)
+    for one, other in (("code_size", "latents"), ("latents", "encoded")):
+        if (one in found) and (other not in found):
+            raise ValueError(
+                f"The objective {objective!r} has `{one}` but no `{other}`. Expected "
+                "`code_size`, `latents` and `encoded` together, or `latents` and "
+                "`encoded` where the code is as long as the latent vector."
+            )
+    return copy.deepcopy(objective)
