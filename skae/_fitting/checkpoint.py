@@ -47,10 +47,7 @@ class Checkpoint:
                 "A checkpoint does not hold the state of callbacks. Expected "
                 f"callbacks=None with `checkpoint`, got {estimator.callbacks!r}."
             )
-        self._parameters = {
-            name: to_json(value, name, own=True)
-            for name, value in estimator.get_params(deep=False).items()
-        }
+        self._parameters = estimator.get_params(deep=False)
         # What was written last, so that a failed call leaves what the file holds.
         self.written: Fitted | None = None
         self._last = time.monotonic()
@@ -64,7 +61,11 @@ class Checkpoint:
             digest.update(weight.tobytes())
         schema = data.schema
         self._of = {
-            "parameters": {k: v for k, v in self._parameters.items() if k != "verbose"},
+            "parameters": {
+                name: to_json(value, name, own=True)
+                for name, value in self._parameters.items()
+                if name != "verbose"
+            },
             "rows": int(data.n_rows),
             "rows_of_positive_weight": int(data.n_train),
             "sample_shape": list(schema.sample_shape),
