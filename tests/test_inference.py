@@ -14,6 +14,8 @@ from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork, _inference
 from skae._activations import ACTIVATIONS
 from skae._inference import Layer, forward, one_blas_thread
 
+pytestmark = pytest.mark.kernel
+
 X = (load_digits().data[:300] / 16).astype(np.float32)
 IMAGES = X.reshape(-1, 8, 8)
 

@@ -11,6 +11,8 @@ from sklearn.metrics import adjusted_rand_score
 from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork, _program, _spectral
 from skae._spectral import spectral_embedding, spectral_targets
 
+pytestmark = pytest.mark.kernel
+
 digits = load_digits()
 X = (digits.data / 16).astype(np.float32)
 
