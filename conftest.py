@@ -15,6 +15,12 @@ import threadpoolctl
 os.environ.setdefault("MPLBACKEND", "agg")
 
 
+def pytest_itemcollected(item):
+    """Examples print numbers, and those are rounded as a kernel of BLAS does."""
+    if isinstance(item, pytest.DoctestItem):
+        item.add_marker("kernel")
+
+
 @pytest.fixture(autouse=True)
 def _close_figures():
     """Close figures that a test has left open, without importing matplotlib."""

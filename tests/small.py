@@ -20,7 +20,9 @@ def small_conv(**params):
     return small(**{"network": ConvNetwork((4,)), **params})
 
 
-SMALL = pytest.mark.parametrize("make", [small, small_conv])
+SMALL = pytest.mark.parametrize(
+    "make", [pytest.param(small, marks=pytest.mark.kernel), small_conv]
+)
 
 
 def python(code, *args, warnings="error"):

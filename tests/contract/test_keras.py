@@ -165,7 +165,7 @@ def test_fitted_attributes(fitted):
 def test_inverse_transform_completes_the_network(fitted):
     expected = fitted.regressor_.model_(X, training=False)
     restored = fitted.inverse_transform(fitted.transform(X))
-    np.testing.assert_allclose(restored, expected, rtol=1e-6)
+    np.testing.assert_allclose(restored, expected, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(fitted.regressor_.predict(X), expected, atol=1e-6)
 
 

@@ -12,6 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import skae
 from skae import AutoencoderTransformer, DenseNetwork
 
+pytestmark = pytest.mark.kernel
+
 quick = settings(max_examples=20, deadline=None, derandomize=True, database=None)
 SEEDS = st.integers(0, 2**16)
 ROWS = st.integers(2, 40)

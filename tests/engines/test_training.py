@@ -58,6 +58,7 @@ def train(program, weights, dtype, epochs=4, state=None, targets=None):
         return np.array(sums), trainer.weights(), trainer.state()
 
 
+@pytest.mark.kernel
 def test_both_engines_draw_latents_to_targets():
     programs, weights = both_programs("tanh", "float64")
     targets = np.random.default_rng(2).normal(size=(50, 2))
@@ -98,6 +99,7 @@ def test_both_engines_start_from_the_same_weights():
         assert_array_equal(one, other)
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-9), ("float32", 1e-4)])
 def test_the_engines_agree(activation, dtype, rtol):
@@ -116,6 +118,7 @@ def test_the_engines_agree(activation, dtype, rtol):
         assert_allclose(mine, other, rtol=rtol, atol=rtol)
 
 
+@pytest.mark.kernel
 def test_one_engine_goes_on_where_the_other_left_off():
     (dense, tensorflow), weights = both_programs("elu", "float64")
     for first, second in [(dense, tensorflow), (tensorflow, dense)]:
@@ -143,6 +146,7 @@ def test_training_leaves_its_input_alone():
         assert_array_equal(weight, expected)
 
 
+@pytest.mark.kernel
 def test_transform_by_either_engine():
     ae = small(activation="gelu").fit(X)  # TensorFlow trains, NumPy transforms
     assert_allclose(ae.encoder_.predict(X, verbose=0), ae.transform(X), atol=1e-6)
@@ -151,6 +155,7 @@ def test_transform_by_either_engine():
 # ------------------------------------------------------------------------- the bits
 
 
+@pytest.mark.kernel
 def test_blas_threads_do_not_change_a_fit():
     data = np.random.default_rng(0).random((600, 200), np.float32)
     make = AutoencoderTransformer(

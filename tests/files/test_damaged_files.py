@@ -550,6 +550,7 @@ def test_state_of_any_optimizer(optimizer, tmp_path):
     assert_array_equal(loaded.transform(X), ae.partial_fit(X).transform(X))
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("version", ["0.1.0"])
 @pytest.mark.parametrize("kind", ["dense", "conv"])
 def test_files_of_earlier_versions(kind, version):

@@ -12,6 +12,8 @@ from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
 from skae._objectives import spectral
 from skae._objectives.spectral import spectral_embedding, spectral_targets
 
+pytestmark = pytest.mark.kernel
+
 digits = load_digits()
 X = (digits.data / 16).astype(np.float32)
 

@@ -9,6 +9,8 @@ from sklearn.metrics import adjusted_rand_score
 from skae import AutoencoderTransformer, DenseNetwork
 from skae._objectives.whitening import local_whitening
 
+pytestmark = pytest.mark.kernel
+
 X = load_digits().data / 16
 
 
