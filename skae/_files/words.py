@@ -3,6 +3,7 @@
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
+import hashlib
 from numbers import Integral, Real
 from typing import Any
 
@@ -28,7 +29,7 @@ def numbered(tensors: dict[str, np.ndarray], kind: str) -> list[np.ndarray]:
 def to_json(value: Any, name: str, own: bool = False) -> Any:
     """Give what stands for a value in the header, or say that it has no place.
 
-    With `own`, a digest stands for an object of the user's own.
+    With `own`, words and a digest stand for an object of the user's own.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -50,8 +51,32 @@ def to_json(value: Any, name: str, own: bool = False) -> Any:
             rest = [int(position), int(state["has_gauss"]), float(state["gauss"])]
             return {"random_state": ["MT19937", keys.tolist(), *rest]}
     if own:
-        return {"object": digest(value)}
+        # Words for a reader, and a digest, since two functions may have one name.
+        return {"object": f"{_describe(value)} [{digest(value)[:16]}]"}
     raise TypeError(
         f"`save` writes no code, and {name}={value!r} is an object of your own or of "
         "Keras. Use its name where it has one, or pickle the transformer."
     )
+
+
+def _describe(value: Any) -> str:
+    """Say what an object is, in words that are the same in every process."""
+    if value is None or isinstance(value, (bool, str, bytes, Integral, Real)):
+        return repr(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_describe, value))}]"
+    if isinstance(value, dict):
+        return f"({', '.join(sorted(f'{k}={_describe(v)}' for k, v in value.items()))})"
+    if isinstance(value, np.ndarray):
+        return f"array {hashlib.sha256(value.tobytes()).hexdigest()[:16]}"
+    if hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    if hasattr(value, "get_params"):
+        parts = value.get_params(deep=False)
+    elif hasattr(value, "get_config"):
+        # Keras numbers the names of what it makes, and Huber leaves out its delta.
+        parts = {**value.get_config(), **getattr(value, "_fn_kwargs", {})}
+        parts.pop("name", None)
+    else:
+        parts = getattr(value, "__dict__", {})
+    return _describe(type(value)) + _describe(parts)

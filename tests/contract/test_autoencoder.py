@@ -56,7 +56,7 @@ def test_loss_falls(digits_fit):
 
 @SMALL
 def test_each_engine_learns(make):
-    ae = make(epochs=30, learning_rate=0.01).fit(IMAGES)
+    ae = make(epochs=60, learning_rate=0.01).fit(IMAGES)
     assert ae.history_["loss"][0] > 2 * ae.history_["loss"][-1]
     mean_error = ((IMAGES - IMAGES.mean(axis=0)) ** 2).mean()
     assert -ae.score(IMAGES) < 0.8 * mean_error
@@ -521,10 +521,8 @@ def test_cosine_falls_to_zero_over_the_run(make):
                 np.concatenate([*map(np.ravel, self.model.get_weights())])
             )
 
-    watch = Watch()
-    make(
-        learning_rate="cosine", learning_rate_init=0.02, epochs=8, callbacks=[watch]
-    ).fit(X)
+    params = {"learning_rate": "cosine", "learning_rate_init": 0.02, "epochs": 8}
+    (watch,) = make(callbacks=[Watch()], **params).fit(X).callbacks_
     # Two steps an epoch; the callbacks see the rate of an epoch's first step.
     done = (2 * np.arange(8) + 1) / 17
     expected = 0.02 * np.minimum(1, done / 0.1) * (1 + np.cos(np.pi * done)) / 2
@@ -831,8 +829,8 @@ def test_callbacks_see_the_model_with_the_current_weights(tmp_path):
         def on_epoch_end(self, epoch, logs=None):
             self.losses.append(np.mean((self.model(X).numpy() - X) ** 2))
 
-    peek = Peek()
-    ae = small(callbacks=[peek]).fit(X)
+    ae = small(callbacks=[Peek()]).fit(X)
+    (peek,) = ae.callbacks_
     assert_allclose(peek.losses[-1], -ae.score(X), rtol=1e-5)
     assert len(set(peek.losses)) == 3
 
@@ -1126,3 +1124,23 @@ def test_verbose_bar_is_closed_when_a_fit_fails(monkeypatch):
     with pytest.raises(ValueError, match="diverged"), np.errstate(all="ignore"):
         small(verbose=1, learning_rate=1e30).fit(X)
     assert shown.getvalue().endswith("\n")
+
+
+def test_what_a_callback_holds_is_left_alone():
+    import keras
+
+    class Gather(keras.callbacks.Callback):
+        def __init__(self, found):
+            self.found = found
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.found.append(epoch)
+
+    mine = []
+    ae = small(callbacks=[Gather(mine)]).fit(X)
+    assert mine == []
+    assert ae.callbacks_[0].found == [0, 1, 2]
+    # A function is shared, and so is what it closes over.
+    log = keras.callbacks.LambdaCallback(on_epoch_end=lambda *args: mine.append(args))
+    small(callbacks=[log]).fit(X)
+    assert len(mine) == 3
