@@ -1,6 +1,7 @@
 """Bad input, and what is said of it: scikit-learn's words where it has them."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,17 +12,16 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
+from small import small as any_small
 
-from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skae import ConvNetwork, DenseNetwork
 
 X = (load_digits().data[:100] / 16).astype(np.float32)
 IMAGES = X.reshape(-1, 8, 8)
 FRAME = pd.DataFrame(X[:, 20:30], columns=list("abcdefghij"))
 
 
-def small(**params):
-    params = {"network": DenseNetwork((16,)), "epochs": 1, "random_state": 0} | params
-    return AutoencoderTransformer(params.pop("latent_dim", 3), **params)
+small = partial(any_small, epochs=1)
 
 
 def with_value(value, data=X):

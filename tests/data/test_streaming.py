@@ -6,14 +6,15 @@ import sys
 import threading
 import time
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_digits
+from small import small as any_small
 
 from skae import (
-    AutoencoderTransformer,
     ConvNetwork,
     DenseNetwork,
     FileFormatError,
@@ -23,9 +24,7 @@ from skae import (
 X = (load_digits().data / 16).astype(np.float32)
 
 
-def small(**params):
-    params = {"network": DenseNetwork((16,)), "epochs": 3, "random_state": 0} | params
-    return AutoencoderTransformer(4, **params)
+small = partial(any_small, latent_dim=4)
 
 
 class Batches:

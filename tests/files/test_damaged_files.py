@@ -10,14 +10,16 @@ import sys
 import time
 import tracemalloc
 import zipfile
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
+from small import small as any_small
 
 import skae
-from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skae import ConvNetwork, DenseNetwork
 from skae._files.content import _KERAS_ACTIVATIONS
 from skae._models import Spec, build_models
 
@@ -25,9 +27,7 @@ X = (load_digits().data[:200] / 16).astype(np.float32)
 FOLDER = os.path.join(os.path.dirname(__file__), "released")
 
 
-def small(**params):
-    params = {"network": DenseNetwork((8,)), "epochs": 1, "random_state": 0} | params
-    return AutoencoderTransformer(3, arrange=None, **params)
+small = partial(any_small, network=DenseNetwork((8,)), epochs=1, arrange=None)
 
 
 @pytest.fixture(scope="module")

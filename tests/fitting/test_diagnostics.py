@@ -1,6 +1,7 @@
 """A fit whose numbers tell nothing says so, and what to do."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ from sklearn.datasets import load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from small import small as any_small
 
-from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skae import ConvNetwork, DenseNetwork
 from skae._data.resident import Resident
 from skae._data.schema import Schema
 from skae._fitting.diagnostics import warn_of_useless_fit
@@ -18,9 +20,7 @@ X = (load_digits().data[:200] / 16).astype(np.float32)
 NETWORKS = pytest.mark.parametrize("network", [DenseNetwork((16,)), ConvNetwork((4,))])
 
 
-def small(**params):
-    params = {"network": DenseNetwork((16,)), "epochs": 2, "random_state": 0} | params
-    return AutoencoderTransformer(params.pop("latent_dim", 3), **params)
+small = partial(any_small, epochs=2)
 
 
 @NETWORKS
