@@ -8,6 +8,10 @@ import pytest
 # no test is about, out of the report.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from sklearn.datasets import load_digits
+
+from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+
 
 @pytest.fixture
 def pyplot():
@@ -57,3 +61,18 @@ def small_limits(monkeypatch):
             monkeypatch.setattr(limits, names[name], value)
 
     return set_limits
+
+
+@pytest.fixture(scope="session")
+def dense_fit():
+    """A dense transformer, fitted once for all on digits. Do not fit it again."""
+    network = DenseNetwork((16,), decoder_layer_sizes=(8,))
+    ae = AutoencoderTransformer(3, network=network, epochs=2, random_state=0)
+    return ae.fit(load_digits().data[:300].astype(np.float32) / 16)
+
+
+@pytest.fixture(scope="session")
+def conv_fit():
+    """A convolutional one, on the same digits as images. Do not fit it again."""
+    ae = AutoencoderTransformer(3, network=ConvNetwork((4,)), epochs=2, random_state=0)
+    return ae.fit(load_digits().images[:300].astype(np.float32) / 16)

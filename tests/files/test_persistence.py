@@ -13,53 +13,39 @@ from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
 
 import skae
-from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skae import AutoencoderTransformer
 
 X = (load_digits().data[:200] / 16).astype(np.float32)
 
 
-@pytest.fixture(scope="module")
-def dense():
-    """A fitted dense transformer. Do not fit it again."""
-    network = DenseNetwork((16,), decoder_layer_sizes=(8,))
-    return AutoencoderTransformer(3, network=network, epochs=2, random_state=0).fit(X)
-
-
-@pytest.fixture(scope="module")
-def conv():
-    """A fitted convolutional transformer on images. Do not fit it again."""
-    ae = AutoencoderTransformer(3, network=ConvNetwork((4,)), epochs=2, random_state=0)
-    return ae.fit(X.reshape(-1, 8, 8))
-
-
 @pytest.fixture
-def saved(dense, tmp_path):
+def saved(dense_fit, tmp_path):
     path = tmp_path / "ae.skae"
-    dense.save(path)
+    dense_fit.save(path)
     return path
 
 
-def test_a_loaded_transformer_gives_the_same_bits(dense, saved):
+def test_a_loaded_transformer_gives_the_same_bits(dense_fit, saved):
     loaded = skae.load(saved)
-    assert_array_equal(loaded.transform(X), dense.transform(X))
-    Z = dense.transform(X)
-    assert_array_equal(loaded.inverse_transform(Z), dense.inverse_transform(Z))
-    assert loaded.score(X) == dense.score(X)
-    assert loaded.history_ == dense.history_
+    assert_array_equal(loaded.transform(X), dense_fit.transform(X))
+    Z = dense_fit.transform(X)
+    assert_array_equal(loaded.inverse_transform(Z), dense_fit.inverse_transform(Z))
+    assert loaded.score(X) == dense_fit.score(X)
+    assert loaded.history_ == dense_fit.history_
     assert loaded.n_iter_ == 2
-    assert str(loaded.get_params()) == str(dense.get_params())
+    assert str(loaded.get_params()) == str(dense_fit.get_params())
 
 
-def test_images_and_convolutions(conv, tmp_path):
-    conv.save(tmp_path / "conv.skae")
-    loaded = skae.load(str(tmp_path / "conv.skae"))
+def test_images_and_convolutions(conv_fit, tmp_path):
+    conv_fit.save(tmp_path / "conv_fit.skae")
+    loaded = skae.load(str(tmp_path / "conv_fit.skae"))
     images = X.reshape(-1, 8, 8)
-    assert_array_equal(loaded.transform(images), conv.transform(images))
-    assert loaded.inverse_transform(conv.transform(images)).shape == images.shape
+    assert_array_equal(loaded.transform(images), conv_fit.transform(images))
+    assert loaded.inverse_transform(conv_fit.transform(images)).shape == images.shape
 
 
-def test_training_goes_on_after_loading(dense, saved):
-    loaded, twin = skae.load(saved), pickle.loads(pickle.dumps(dense))
+def test_training_goes_on_after_loading(dense_fit, saved):
+    loaded, twin = skae.load(saved), pickle.loads(pickle.dumps(dense_fit))
     before = loaded.transform(X)
     assert_array_equal(
         loaded.partial_fit(X).transform(X), twin.partial_fit(X).transform(X)
@@ -141,9 +127,9 @@ def test_foreign_files_are_refused(tmp_path, write):
         skae.load(path)
 
 
-def test_a_newer_format_says_to_upgrade(dense, tmp_path, monkeypatch):
+def test_a_newer_format_says_to_upgrade(dense_fit, tmp_path, monkeypatch):
     monkeypatch.setattr("skae._files.store.FORMAT_VERSION", 2)
-    dense.save(tmp_path / "newer.skae")
+    dense_fit.save(tmp_path / "newer.skae")
     monkeypatch.undo()
     with pytest.raises(skae.FileFormatError, match="Upgrade skae"):
         skae.load(tmp_path / "newer.skae")
@@ -154,7 +140,7 @@ def test_a_missing_file_is_an_oserror(tmp_path):
         skae.load(tmp_path / "none.skae")
 
 
-def test_a_failed_save_leaves_the_old_file(dense, saved, monkeypatch):
+def test_a_failed_save_leaves_the_old_file(dense_fit, saved, monkeypatch):
     before = saved.read_bytes()
 
     def fail(*args):
@@ -162,7 +148,7 @@ def test_a_failed_save_leaves_the_old_file(dense, saved, monkeypatch):
 
     monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        dense.save(saved)
+        dense_fit.save(saved)
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]
 
@@ -184,20 +170,20 @@ def test_an_unfitted_transformer_is_not_saved(tmp_path):
         AutoencoderTransformer().save(tmp_path / "ae.skae")
 
 
-def test_a_pickle_of_another_version_warns(dense, monkeypatch):
+def test_a_pickle_of_another_version_warns(dense_fit, monkeypatch):
     monkeypatch.setattr("skae._autoencoder.__version__", "0.0.1")
-    data = pickle.dumps(dense)
+    data = pickle.dumps(dense_fit)
     monkeypatch.undo()
     with pytest.warns(UserWarning, match=r"0\.0\.1.*" + skae.__version__):
         pickle.loads(data)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        pickle.loads(pickle.dumps(dense))
+        pickle.loads(pickle.dumps(dense_fit))
 
 
-def test_skops_holds_a_whole_pipeline(dense, tmp_path):
+def test_skops_holds_a_whole_pipeline(dense_fit, tmp_path):
     skops = pytest.importorskip("skops.io")
-    pipe = make_pipeline(dense, KMeans(3, n_init=1, random_state=0)).fit(X)
+    pipe = make_pipeline(dense_fit, KMeans(3, n_init=1, random_state=0)).fit(X)
     skops.dump(pipe, tmp_path / "pipe.skops")
     unknown = skops.get_untrusted_types(file=tmp_path / "pipe.skops")
     assert all(name.startswith("skae.") for name in unknown)
@@ -205,9 +191,9 @@ def test_skops_holds_a_whole_pipeline(dense, tmp_path):
     assert_array_equal(loaded.transform(X), pipe.transform(X))
 
 
-def test_joblib_maps_the_weights_into_memory(dense, tmp_path):
+def test_joblib_maps_the_weights_into_memory(dense_fit, tmp_path):
     joblib = pytest.importorskip("joblib")
-    joblib.dump(dense, tmp_path / "ae.joblib")
+    joblib.dump(dense_fit, tmp_path / "ae.joblib")
     loaded = joblib.load(tmp_path / "ae.joblib", mmap_mode="r")
-    assert_array_equal(loaded.transform(X), dense.transform(X))
+    assert_array_equal(loaded.transform(X), dense_fit.transform(X))
     loaded.partial_fit(X)
