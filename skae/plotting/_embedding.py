@@ -4,15 +4,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 import numpy as np
-from sklearn.base import clone, is_clusterer
-from sklearn.decomposition import PCA
+from sklearn.base import is_clusterer
 
-from skae.plotting._drawing import one_axes
-from skae.plotting._images import as_array, need_images
-from skae.plotting._labels import encode_labels
+from skae.plotting._estimators import reduced
+from skae.plotting._images import as_array
+from skae.plotting._key import draw_key
 from skae.plotting._map import (
+    axes_for,
+    checked_map,
     draw_frames,
-    draw_key,
     draw_names,
     draw_points,
     draw_thumbnails,
@@ -37,10 +37,8 @@ class EmbeddingDisplay:
     labels : array-like of shape (n_samples,), default=None
         Labels to colour by. Floats that are not all whole numbers are a continuous
         quantity; all else is classes, of which -1, NaN and None mean unlabelled.
-        Twenty classes have colours of their own, which readers with any of the
-        common colour vision deficiencies can tell apart. From the 21st class on
-        the colours come round again, each time with another marker, and a legend
-        takes the place of the colour bar.
+        Twenty classes have colours of their own, which colour-blind readers can
+        tell apart; from the 21st on they come round again with another marker.
 
     images : array-like of shape (n_images, n_features), (n_images, h, w) or \
             (n_images, h, w, c), default=None
@@ -50,8 +48,7 @@ class EmbeddingDisplay:
         Shape (h, w) or (h, w, c) of flat pictures. "auto" takes them for squares.
 
     class_names : list of str or dict, default=None
-        Names of the sorted classes, or a name for each label. By default the
-        labels are their own names.
+        Names of the sorted classes, or a name for each label.
 
     name : str, default="Dimension"
         What the axes of the map are called, each with its number.
@@ -197,8 +194,8 @@ class EmbeddingDisplay:
                 "Expected key to be 'auto', 'colorbar', 'legend' or None. Received "
                 f"{key!r}."
             )
-        Z, codes, names, images = self._checked()
-        self.ax_ = ax = self._axes(ax, Z)
+        Z, codes, names, images = checked_map(self)
+        self.ax_ = ax = axes_for(Z, ax)
         self.figure_ = ax.figure
         points = draw_points(ax, Z, codes, names, scatter_kwargs)
         self.scatters_, self.unlabelled_ = points
@@ -259,7 +256,7 @@ class EmbeddingDisplay:
         """
         from skae.plotting._html import write_page
 
-        Z, codes, names, images = self._checked()
+        Z, codes, names, images = checked_map(self)
         if Z.shape[1] != 2:
             raise ValueError(
                 "Expected an embedding of two columns for a page. Received "
@@ -351,13 +348,9 @@ class EmbeddingDisplay:
         estimator,
         X,
         *,
-        labels=None,
         reducer=None,
-        images=None,
-        image_shape="auto",
-        class_names=None,
         ax=None,
-        **plot_kwargs,
+        **kwargs,
     ):
         """Draw a map of the latent vectors of a fitted transformer.
 
@@ -370,30 +363,17 @@ class EmbeddingDisplay:
         X : array-like of shape (n_samples, ...)
             Samples, as the estimator takes them.
 
-        labels : array-like of shape (n_samples,), default=None
-            Labels to colour by, see :class:`~skae.plotting.EmbeddingDisplay`.
-
         reducer : estimator instance, default=None
             What brings latent vectors to two or three columns, such as `TSNE()`;
             a clone of it is fitted. By default latent vectors of two or three
             columns stay as they are and longer ones go through `PCA(2)`.
 
-        images : array-like of shape (n_images, n_features), (n_images, h, w) or \
-                (n_images, h, w, c), default=None
-            Pictures of the first `n_images` samples; often X itself.
-
-        image_shape : tuple of int, "auto" or None, default="auto"
-            Shape (h, w) or (h, w, c) of flat pictures. "auto" takes them for
-            squares.
-
-        class_names : list of str or dict, default=None
-            Names of the sorted classes, or a name for each label.
-
         ax : matplotlib Axes, default=None
             Axes to draw on. By default a new figure is made.
 
-        **plot_kwargs : dict
-            Keywords of :func:`~skae.plotting.EmbeddingDisplay.plot`.
+        **kwargs : dict
+            Keywords of :func:`~skae.plotting.EmbeddingDisplay.from_embedding`, such
+            as `labels`, and of :func:`~skae.plotting.EmbeddingDisplay.plot`.
 
         Returns
         -------
@@ -418,70 +398,5 @@ class EmbeddingDisplay:
         if is_clusterer(estimator) and hasattr(estimator, "steps"):
             estimator = estimator[:-1]
         latents = as_array(estimator.transform(X))
-        name = "Latent"
-        if reducer is None and latents.shape[1] not in (2, 3):
-            reducer = PCA(n_components=min(2, latents.shape[1]))
-        if reducer is not None:
-            latents = as_array(clone(reducer).fit_transform(latents))
-            name = type(reducer).__name__.replace("TSNE", "t-SNE")
-        return cls.from_embedding(
-            latents,
-            labels=labels,
-            images=images,
-            image_shape=image_shape,
-            class_names=class_names,
-            name=name,
-            ax=ax,
-            **plot_kwargs,
-        )
-
-    def _checked(self):
-        """Return points, codes, class names and pictures, or say what is amiss."""
-        Z = as_array(self.embedding)
-        if Z.ndim != 2 or Z.shape[1] not in (2, 3) or len(Z) == 0:
-            raise ValueError(
-                "Expected an embedding of two or three columns. Received shape "
-                f"{Z.shape}. Reduce it first, such as by TSNE().fit_transform, or "
-                "use EmbeddingDisplay.from_estimator with a `reducer`."
-            )
-        if not np.isfinite(Z).all():
-            raise ValueError(
-                "Expected an embedding of finite numbers. Received NaN or infinity. "
-                "Leave out those rows; an embedding that diverged needs a lower "
-                "learning rate."
-            )
-        codes, names = None, None
-        if self.labels is not None:
-            codes, names = encode_labels(self.labels, len(Z), self.class_names)
-        if self.images is None:
-            return Z, codes, names, None
-        images = need_images(self.images, self.image_shape)
-        if len(images) > len(Z):
-            raise ValueError(
-                f"Expected at most {len(Z)} images, those of the first samples of "
-                f"the embedding. Received {len(images)}. Give the images of the "
-                "same rows, in the same order."
-            )
-        if Z.shape[1] == 3:
-            raise ValueError(
-                "Expected an embedding of two columns to draw images on. Received "
-                "three. Leave `images` out, or give two columns, such as "
-                "embedding[:, :2]."
-            )
-        return Z, codes, names, images
-
-    def _axes(self, ax, Z):
-        """Return `ax`, or new axes with as many dimensions as the embedding."""
-        if Z.shape[1] == 2:
-            ax = one_axes(ax)
-        elif ax is None:
-            import matplotlib.pyplot as plt
-
-            ax = plt.figure(layout="constrained").add_subplot(projection="3d")
-        if (ax.name == "3d") != (Z.shape[1] == 3):
-            raise ValueError(
-                f"Expected axes for {Z.shape[1]} columns. Received axes with "
-                f"projection={ax.name!r}. Make them by plt.subplots(), and for three "
-                'columns by plt.subplots(subplot_kw={"projection": "3d"}).'
-            )
-        return ax
+        latents, name = reduced(latents, reducer)
+        return cls.from_embedding(latents, ax=ax, **{"name": name, **kwargs})

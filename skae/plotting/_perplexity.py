@@ -12,8 +12,9 @@ from sklearn.utils import check_random_state
 from skae.plotting._drawing import merge_kwargs, panels
 from skae.plotting._embedding import EmbeddingDisplay
 from skae.plotting._images import as_array
+from skae.plotting._key import draw_key
 from skae.plotting._labels import encode_labels
-from skae.plotting._map import draw_key, draw_names, settle_layout
+from skae.plotting._map import draw_names, settle_layout
 
 # Trustworthiness compares all pairs; of more points a random part is compared.
 _MOST_COMPARED = 3_000

@@ -7,17 +7,8 @@ import numpy as np
 from sklearn.utils import _safe_indexing, check_random_state
 
 from skae.plotting._drawing import merge_kwargs, panels
-from skae.plotting._images import (
-    as_array,
-    as_images,
-    drawable,
-    image_defaults,
-    value_range,
-)
-from skae.plotting._labels import class_color
-
-# More columns than this are drawn as lines: bars would be hairs.
-_MOST_BARS = 20
+from skae.plotting._images import as_array, as_images
+from skae.plotting._pairs import draw_pictures, draw_rows
 
 
 class ReconstructionDisplay:
@@ -173,10 +164,15 @@ class ReconstructionDisplay:
         axes = self.axes_ if across else self.axes_.T
         if originals is not None:
             pictures = originals, as_images(X_hat, self.image_shape)
-            self._draw_images(axes, *pictures, image_kwargs, difference_kwargs)
+            self.images_ = draw_pictures(
+                axes, *pictures, image_kwargs, difference_kwargs
+            )
         else:
             kwargs = original_kwargs, reconstruction_kwargs, difference_kwargs
-            self._draw_rows(axes, X, X_hat, kind, kwargs)
+            self.lines_ = draw_rows(axes, X, X_hat, kind, self.feature_names, kwargs)
+            # All panels have the same columns; the lowest ones tell for all.
+            for panel in self.axes_[:-1].flat:
+                panel.tick_params(labelbottom=False)
         self._write(axes, words, across, show_errors, text_kwargs)
         return self
 
@@ -328,58 +324,6 @@ class ReconstructionDisplay:
         # Whole numbers without a sign would wrap round in the difference.
         return X.astype(float, copy=False), X_hat.astype(float, copy=False)
 
-    def _draw_images(self, axes, originals, decoded, image_kwargs, difference_kwargs):
-        limits = value_range(originals)
-        kwargs = {
-            **image_defaults(originals, axes[0, 0], limits),
-            **(image_kwargs or {}),
-        }
-        change = decoded - originals
-        if change.ndim == 4:
-            change = change.mean(axis=-1)
-        bound = float(np.abs(change).max()) or 1.0
-        change_defaults = {"cmap": "RdBu_r", "vmin": -bound, "vmax": bound}
-        change_kwargs = {**change_defaults, **(difference_kwargs or {})}
-        self.images_ = np.empty(axes.shape, dtype=object)
-        for i, j in np.ndindex(axes.shape):
-            if j < 2:
-                picture = drawable((originals, decoded)[j][i], limits)
-                self.images_[i, j] = axes[i, j].imshow(picture, **kwargs)
-            else:
-                self.images_[i, j] = axes[i, j].imshow(change[i], **change_kwargs)
-            axes[i, j].set(xticks=[], yticks=[])
-            axes[i, j].spines[:].set_visible(False)
-
-    def _draw_rows(self, axes, X, X_hat, kind, kwargs):
-        if kind == "auto":
-            kind = "bar" if X.shape[1] <= _MOST_BARS else "line"
-        self.lines_ = np.empty((len(X), 1 + axes.shape[1]), dtype=object)
-        series = [
-            ("original", X, 0, -0.2, class_color(0)),
-            ("reconstruction", X_hat, 0, 0.2, class_color(1)),
-            ("difference", X_hat - X, 1, 0.0, class_color(2)),
-        ][: 1 + axes.shape[1]]
-        for i in range(len(X)):
-            for j, (word, values, panel, shift, color) in enumerate(series):
-                self.lines_[i, j] = _draw_row(
-                    axes[i, panel], kind, values[i], shift, word, color, kwargs[j]
-                )
-            for panel in axes[i]:
-                self._name_features(panel, X.shape[1])
-        # All panels have the same columns; the lowest ones tell for all.
-        for panel in self.axes_[:-1].flat:
-            panel.tick_params(labelbottom=False)
-
-    def _name_features(self, ax, n_features):
-        from matplotlib.ticker import MaxNLocator
-
-        if n_features <= _MOST_BARS and self.feature_names is not None:
-            ax.set_xticks(
-                range(n_features), self.feature_names, rotation=45, ha="right"
-            )
-        else:
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-
     def _write(self, axes, words, across, show_errors, text_kwargs):
         from matplotlib.text import Text
 
@@ -398,16 +342,3 @@ class ReconstructionDisplay:
                 axes[i, 0].set_ylabel(error, **small)
         if self.lines_ is not None:
             axes[0, 0].legend(fontsize="x-small")
-
-
-def _draw_row(ax, kind, values, shift, word, color, kwargs):
-    """Draw one tabular row as bars or as a line."""
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Rectangle
-
-    columns = np.arange(len(values))
-    if kind == "line":
-        defaults = {"color": color, "label": word, "linewidth": 1.2}
-        return ax.plot(columns, values, **merge_kwargs(defaults, kwargs, Line2D))[0]
-    defaults = {"color": color, "label": word, "width": 0.4}
-    return ax.bar(columns + shift, values, **merge_kwargs(defaults, kwargs, Rectangle))
