@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
 from skae.plotting import EmbeddingDisplay
-from skae.plotting._labels import COLORS, encode_labels
+from skae.plotting._labels import COLORS
 from skae.plotting._placement import medoids
 
 X, y = load_digits(return_X_y=True)
@@ -274,26 +274,6 @@ def test_many_points_are_small_rasterized_and_quick(pyplot):
     assert min(seconds(ours) for _ in range(3)) < 5 * min(
         seconds(bare) for _ in range(3)
     )
-
-
-@pytest.mark.parametrize(
-    ("labels", "names"),
-    [
-        ([3, 1, 3], ["1", "3"]),
-        (["b", "a", None], ["a", "b"]),
-        ([2.0, 0.0, np.nan], ["0", "2"]),
-        ([True, False, True], ["False", "True"]),
-        ([1, "a", None], ["1", "a"]),
-    ],
-)
-def test_labels_of_any_kind_become_sorted_classes(labels, names):
-    labels = np.array(labels, dtype=object if None in labels else None)
-    assert encode_labels(labels, 3)[1] == names
-
-
-def test_names_may_be_given_for_more_classes_than_are_there():
-    assert encode_labels([0, 2], 2, ["a", "b", "c"])[1] == ["a", "c"]
-    assert encode_labels([0, 2], 2, {2: "two"})[1] == ["0", "two"]
 
 
 def test_a_medoid_is_a_member_of_its_class():

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 from skae.plotting._drawing import merge_kwargs, one_axes
 from skae.plotting._images import as_array, image_grid, need_images, value_range
 from skae.plotting._members import check_clusters, choose, clusters_of, describe
+from skae.plotting._text import as_written
 
 _KINDS = ("nearest", "farthest", "random", "between")
 
@@ -352,6 +353,7 @@ class ClusterDisplay:
 
         ax = self.ax_
         ax.set_yticks(range(len(self.names)), self.names)
+        as_written(ax.get_yticklabels())
         ax.set(ylabel="Cluster", xticks=[])
         titles = {
             "nearest": "nearest to the centre",
@@ -370,3 +372,4 @@ class ClusterDisplay:
             ax.text(offsets[-1] + 0.6, row, note, **kwargs)
             for row, note in enumerate(self.notes)
         ]
+        as_written(self.texts_)

@@ -6,6 +6,7 @@
 import numpy as np
 
 from skae.plotting._labels import COLORS, UNLABELLED_COLOR, class_marker
+from skae.plotting._text import as_written, wrapped
 
 # A legend that takes more of the figure's width would leave no map.
 _WIDEST_LEGEND = 0.45
@@ -27,7 +28,7 @@ def draw_key(key, axes, points, codes, names, key_kwargs):
         bar.solids.set_alpha(1)
         return bar
     draw = _colorbar if key == "colorbar" else _legend
-    return draw(axes, names, bool(np.any(codes < 0)), points, key_kwargs or {})
+    return draw(axes, wrapped(names), bool(np.any(codes < 0)), points, key_kwargs or {})
 
 
 def _colorbar(axes, names, some_unlabelled, points, key_kwargs):
@@ -45,6 +46,7 @@ def _colorbar(axes, names, some_unlabelled, points, key_kwargs):
     )
     # Without this the ticks of a discrete bar sit between the colours.
     bar.set_ticks(ticks, labels=names)
+    as_written(bar.ax.get_yticklabels() + bar.ax.get_xticklabels())
     bar.ax.minorticks_off()
     bar.ax.tick_params(length=0)
     if bar.orientation == "vertical":
@@ -81,6 +83,7 @@ def _legend(axes, names, some_unlabelled, points, key_kwargs):
         rows = max(1, int(height / (1.5 * size)))
         fit = {"fontsize": size, "ncols": -(-len(handles) // rows)}
         legend = ax.legend(handles=handles, **{**gaps, **place, **fit, **key_kwargs})
+        as_written(legend.get_texts())
         if legend.get_window_extent().width <= widest:
             return legend
         legend.remove()

@@ -21,6 +21,7 @@ from skae.plotting._labels import (
     encode_labels,
 )
 from skae.plotting._placement import medoids, spread_texts, thin
+from skae.plotting._text import as_written, shortened
 
 # Vector graphics of more points than this take longer to open than to draw.
 _RASTERIZED_FROM = 1_000
@@ -169,7 +170,9 @@ def draw_names(ax, Z, codes, names, text_kwargs):
     kwargs = merge_kwargs(defaults, text_kwargs, Text)
     rows = medoids(Z, codes, len(names))
     by_size = np.argsort(-np.bincount(codes[codes >= 0], minlength=len(names)))
-    texts = {code: ax.text(*Z[rows[code]], names[code], **kwargs) for code in by_size}
+    short = shortened(names)
+    texts = {code: ax.text(*Z[rows[code]], short[code], **kwargs) for code in by_size}
+    as_written(texts.values())
     for text in texts.values():
         # Names stay inside the axes, whose size must not follow from them.
         text.set_in_layout(False)
