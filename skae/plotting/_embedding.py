@@ -4,21 +4,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 import numpy as np
-from sklearn.base import clone, is_clusterer
-from sklearn.decomposition import PCA
 
-from skae.plotting._drawing import one_axes
-from skae.plotting._images import as_array, need_images
-from skae.plotting._labels import encode_labels
+from skae.plotting._estimators import reduced, transformer_of
+from skae.plotting._images import as_array
+from skae.plotting._key import draw_key
 from skae.plotting._map import (
+    axes_for,
+    checked_map,
     draw_frames,
-    draw_key,
-    draw_names,
     draw_points,
     draw_thumbnails,
     frame_points,
     settle_layout,
 )
+from skae.plotting._map_names import draw_names
+from skae.plotting._page import embedding_page
 
 
 class EmbeddingDisplay:
@@ -37,10 +37,8 @@ class EmbeddingDisplay:
     labels : array-like of shape (n_samples,), default=None
         Labels to colour by. Floats that are not all whole numbers are a continuous
         quantity; all else is classes, of which -1, NaN and None mean unlabelled.
-        Twenty classes have colours of their own, which readers with any of the
-        common colour vision deficiencies can tell apart. From the 21st class on
-        the colours come round again, each time with another marker, and a legend
-        takes the place of the colour bar.
+        Twenty classes have colours of their own, which colour-blind readers can
+        tell apart; from the 21st on they come round again with another marker.
 
     images : array-like of shape (n_images, n_features), (n_images, h, w) or \
             (n_images, h, w, c), default=None
@@ -50,8 +48,7 @@ class EmbeddingDisplay:
         Shape (h, w) or (h, w, c) of flat pictures. "auto" takes them for squares.
 
     class_names : list of str or dict, default=None
-        Names of the sorted classes, or a name for each label. By default the
-        labels are their own names.
+        Names of the sorted classes, or a name for each label.
 
     name : str, default="Dimension"
         What the axes of the map are called, each with its number.
@@ -66,6 +63,9 @@ class EmbeddingDisplay:
 
     texts_ : list of matplotlib Text
         Class names at the medoids of their classes.
+
+    leaders_ : matplotlib LineCollection or None
+        Lines from names that had to move to their classes.
 
     images_ : list of matplotlib AxesImage
         Thumbnails.
@@ -87,7 +87,7 @@ class EmbeddingDisplay:
 
     See Also
     --------
-    PerplexityDisplay : The same map for several perplexities.
+    ComparisonDisplay : Several maps side by side.
     ClusterDisplay : Pictures of the members of clusters.
 
     Examples
@@ -101,7 +101,7 @@ class EmbeddingDisplay:
     >>> display.plot()
     <...>
     >>> display.ax_.get_xlabel()
-    'PCA 1'
+    'PCA 0'
     """
 
     def __init__(
@@ -127,6 +127,7 @@ class EmbeddingDisplay:
         *,
         key="auto",
         show_names=True,
+        show_axes="auto",
         n_images=200,
         image_size="auto",
         scatter_kwargs=None,
@@ -147,28 +148,31 @@ class EmbeddingDisplay:
             a new figure is made.
 
         key : {"auto", "colorbar", "legend"} or None, default="auto"
-            What tells which colour is which label. "auto" is a colour bar, or a
-            legend for more than twenty classes. A legend is left out where it would
-            take nearly half of the figure at the smallest legible size.
+            What tells which colour is which label. "auto" draws it where the names
+            on the map do not: a colour bar, or a legend for more than twenty
+            classes. A legend that would take nearly half of the figure at the
+            smallest legible size is left out, and a note says so.
 
         show_names : bool, default=True
-            Draw the names of classes at their medoids. Names that would cover one
-            another are moved apart, or left out where there is no room, those of
-            small classes first. In three dimensions none are drawn, since turning
-            the map would bring them over one another.
+            Draw the names of up to 60 classes at their medoids. Names that would
+            cover one another move apart, with a line to their class when it is far,
+            or are left out, those of small classes first. In three dimensions none
+            are drawn.
+
+        show_axes : bool or "auto", default="auto"
+            Label the axes and their ticks. "auto" does so unless the name is that
+            of a map whose axes mean nothing, such as "t-SNE" or "UMAP".
 
         n_images : int, default=200
             The most pictures to draw. They are thinned so that none hides another.
 
         image_size : float or "auto", default="auto"
             Longer side of a picture in points. "auto" is the largest size at which
-            `n_images` fit, or a third of the pictures where there are fewer than
-            thrice as many.
+            `n_images` fit, or a third of all pictures if there are fewer.
 
         scatter_kwargs : dict, default=None
-            Keywords of `Axes.scatter` for the points. Marker size and alpha follow
-            from the density, and maps of more than 1,000 points are rasterized in
-            vector graphics, unless given here.
+            Keywords of `Axes.scatter` for the points. Size and alpha follow from the
+            density, and more than 1,000 points are rasterized, unless given here.
 
         text_kwargs : dict, default=None
             Keywords of `Axes.text` for the class names.
@@ -197,20 +201,28 @@ class EmbeddingDisplay:
                 "Expected key to be 'auto', 'colorbar', 'legend' or None. Received "
                 f"{key!r}."
             )
-        Z, codes, names, images = self._checked()
-        self.ax_ = ax = self._axes(ax, Z)
+        Z, codes, names, images = checked_map(self)
+        self.ax_ = ax = axes_for(Z, ax)
         self.figure_ = ax.figure
+        before = ax.dataLim.frozen() if ax.has_data() else None
         points = draw_points(ax, Z, codes, names, scatter_kwargs)
         self.scatters_, self.unlabelled_ = points
         thumbnails = images is not None and n_images > 0
         # Thumbnails reach beyond their points.
-        frame_points(ax, Z, self.name, margin=0.06 if thumbnails else 0.03)
-        self.key_ = draw_key(key, [ax], self.scatters_, codes, names, key_kwargs)
+        margin = 0.06 if thumbnails else 0.03
+        frame_points(ax, Z, self.name, margin, show_axes, before)
         settle_layout(ax)
-
-        self.texts_, boxes = [], np.empty((0, 4))
-        if show_names and names and Z.shape[1] == 2:
-            self.texts_, boxes = draw_names(ax, Z, codes, names, text_kwargs)
+        on_map = names if show_names and Z.shape[1] == 2 else None
+        drawn = draw_names(ax, Z, codes, on_map, text_kwargs)
+        self.key_ = None
+        if key != "auto" or key_kwargs or self.unlabelled_ or not drawn.all_visible:
+            drawn.remove()
+            self.key_ = draw_key(key, [ax], self.scatters_, codes, names, key_kwargs)
+            # In the room that the key has left.
+            settle_layout(ax)
+            drawn = draw_names(ax, Z, codes, on_map, text_kwargs)
+        self.texts_, self.leaders_ = drawn.texts, drawn.leaders
+        boxes = drawn.boxes
         self.images_, self.frames_ = [], None
         self.shown_ = np.empty(0, dtype=int)
         if thumbnails:
@@ -223,12 +235,12 @@ class EmbeddingDisplay:
             )
         return self
 
-    def to_html(self, path, *, title=None, width=800, height=650):
-        """Write the map as one page to pan, zoom and point at.
+    def to_html(self, path, *, title=None):
+        """Write the map as one page to search, zoom and point at.
 
-        The page holds all that it needs and opens without a network. Pointing at a
-        sample shows its picture and its label; a click on a class in the legend
-        hides the class. Needs Bokeh: `pip install "skae[html]"`.
+        The page holds all that it needs and opens without a network, on a phone too.
+        Pointing at a sample shows its picture and its label; classes can be hidden,
+        shown alone and searched for.
 
         Parameters
         ----------
@@ -236,13 +248,7 @@ class EmbeddingDisplay:
             File to write.
 
         title : str, default=None
-            Title of the page and the map; that of the browser's tab only if None.
-
-        width : int, default=800
-            Width in pixels.
-
-        height : int, default=650
-            Height in pixels.
+            Title of the page; that of the browser's tab only if None.
 
         Returns
         -------
@@ -251,23 +257,26 @@ class EmbeddingDisplay:
 
         Raises
         ------
-        ImportError
-            If Bokeh is not installed.
-
         ValueError
             If the embedding has not two columns, or shapes do not agree.
         """
-        from skae.plotting._html import write_page
+        return self.show(title=title).write(path)
 
-        Z, codes, names, images = self._checked()
-        if Z.shape[1] != 2:
-            raise ValueError(
-                "Expected an embedding of two columns for a page. Received "
-                f"{Z.shape[1]}. Give two of them, such as embedding[:, :2]."
-            )
-        return write_page(
-            path, Z, codes, names, images, self.name, title, (width, height)
-        )
+    def show(self, *, title=None):
+        """Return the page of :func:`to_html`, which a notebook shows as it is.
+
+        Parameters
+        ----------
+        title : str, default=None
+            Title of the page.
+
+        Returns
+        -------
+        page : object
+            The page, with `_repr_html_`.
+        """
+        Z, codes, names, images = checked_map(self)
+        return embedding_page(Z, codes, names, images, self.name, title)
 
     @classmethod
     def from_embedding(
@@ -292,13 +301,11 @@ class EmbeddingDisplay:
         labels : array-like of shape (n_samples,), default=None
             Labels to colour by, see :class:`~skae.plotting.EmbeddingDisplay`.
 
-        images : array-like of shape (n_images, n_features), (n_images, h, w) or \
-                (n_images, h, w, c), default=None
+        images : array-like of shape (n_images, ...), default=None
             Pictures of the first `n_images` samples, which may be all of them.
 
         image_shape : tuple of int, "auto" or None, default="auto"
-            Shape (h, w) or (h, w, c) of flat pictures. "auto" takes them for
-            squares.
+            Shape of flat pictures. "auto" takes them for squares.
 
         class_names : list of str or dict, default=None
             Names of the sorted classes, or a name for each label.
@@ -317,21 +324,14 @@ class EmbeddingDisplay:
         display : :class:`~skae.plotting.EmbeddingDisplay`
             The display, with its artists.
 
-        Raises
-        ------
-        ValueError
-            If the shapes of embedding, labels, images and axes do not agree.
-
         Examples
         --------
         >>> from sklearn.datasets import load_digits
         >>> from sklearn.decomposition import PCA
         >>> from skae.plotting import EmbeddingDisplay
-        >>> X, y = load_digits(return_X_y=True)
+        >>> X, _ = load_digits(return_X_y=True)
         >>> Z = PCA(2).fit_transform(X)
-        >>> display = EmbeddingDisplay.from_embedding(
-        ...     Z, labels=y, images=X, n_images=50
-        ... )
+        >>> display = EmbeddingDisplay.from_embedding(Z, images=X, n_images=50)
         >>> len(display.images_)
         50
         """
@@ -351,59 +351,38 @@ class EmbeddingDisplay:
         estimator,
         X,
         *,
-        labels=None,
         reducer=None,
-        images=None,
-        image_shape="auto",
-        class_names=None,
         ax=None,
-        **plot_kwargs,
+        **kwargs,
     ):
         """Draw a map of the latent vectors of a fitted transformer.
 
         Parameters
         ----------
         estimator : estimator instance
-            Fitted transformer or Pipeline. Of a Pipeline that ends in a clusterer
-            the steps before it are used.
+            Fitted transformer, Pipeline or search. Of a Pipeline that ends in a
+            classifier, a clusterer or a step without `transform`, the steps before
+            it are used; of a search, its best estimator.
 
         X : array-like of shape (n_samples, ...)
             Samples, as the estimator takes them.
-
-        labels : array-like of shape (n_samples,), default=None
-            Labels to colour by, see :class:`~skae.plotting.EmbeddingDisplay`.
 
         reducer : estimator instance, default=None
             What brings latent vectors to two or three columns, such as `TSNE()`;
             a clone of it is fitted. By default latent vectors of two or three
             columns stay as they are and longer ones go through `PCA(2)`.
 
-        images : array-like of shape (n_images, n_features), (n_images, h, w) or \
-                (n_images, h, w, c), default=None
-            Pictures of the first `n_images` samples; often X itself.
-
-        image_shape : tuple of int, "auto" or None, default="auto"
-            Shape (h, w) or (h, w, c) of flat pictures. "auto" takes them for
-            squares.
-
-        class_names : list of str or dict, default=None
-            Names of the sorted classes, or a name for each label.
-
         ax : matplotlib Axes, default=None
             Axes to draw on. By default a new figure is made.
 
-        **plot_kwargs : dict
-            Keywords of :func:`~skae.plotting.EmbeddingDisplay.plot`.
+        **kwargs : dict
+            Keywords of :func:`~skae.plotting.EmbeddingDisplay.from_embedding`, such
+            as `labels`, and of :func:`~skae.plotting.EmbeddingDisplay.plot`.
 
         Returns
         -------
         display : :class:`~skae.plotting.EmbeddingDisplay`
             The display, with its artists.
-
-        Raises
-        ------
-        ValueError
-            If the shapes of embedding, labels, images and axes do not agree.
 
         Examples
         --------
@@ -415,73 +394,7 @@ class EmbeddingDisplay:
         >>> display.embedding.shape
         (1797, 2)
         """
-        if is_clusterer(estimator) and hasattr(estimator, "steps"):
-            estimator = estimator[:-1]
-        latents = as_array(estimator.transform(X))
-        name = "Latent"
-        if reducer is None and latents.shape[1] not in (2, 3):
-            reducer = PCA(n_components=min(2, latents.shape[1]))
-        if reducer is not None:
-            latents = as_array(clone(reducer).fit_transform(latents))
-            name = type(reducer).__name__.replace("TSNE", "t-SNE")
-        return cls.from_embedding(
-            latents,
-            labels=labels,
-            images=images,
-            image_shape=image_shape,
-            class_names=class_names,
-            name=name,
-            ax=ax,
-            **plot_kwargs,
-        )
-
-    def _checked(self):
-        """Return points, codes, class names and pictures, or say what is amiss."""
-        Z = as_array(self.embedding)
-        if Z.ndim != 2 or Z.shape[1] not in (2, 3) or len(Z) == 0:
-            raise ValueError(
-                "Expected an embedding of two or three columns. Received shape "
-                f"{Z.shape}. Reduce it first, such as by TSNE().fit_transform, or "
-                "use EmbeddingDisplay.from_estimator with a `reducer`."
-            )
-        if not np.isfinite(Z).all():
-            raise ValueError(
-                "Expected an embedding of finite numbers. Received NaN or infinity. "
-                "Leave out those rows; an embedding that diverged needs a lower "
-                "learning rate."
-            )
-        codes, names = None, None
-        if self.labels is not None:
-            codes, names = encode_labels(self.labels, len(Z), self.class_names)
-        if self.images is None:
-            return Z, codes, names, None
-        images = need_images(self.images, self.image_shape)
-        if len(images) > len(Z):
-            raise ValueError(
-                f"Expected at most {len(Z)} images, those of the first samples of "
-                f"the embedding. Received {len(images)}. Give the images of the "
-                "same rows, in the same order."
-            )
-        if Z.shape[1] == 3:
-            raise ValueError(
-                "Expected an embedding of two columns to draw images on. Received "
-                "three. Leave `images` out, or give two columns, such as "
-                "embedding[:, :2]."
-            )
-        return Z, codes, names, images
-
-    def _axes(self, ax, Z):
-        """Return `ax`, or new axes with as many dimensions as the embedding."""
-        if Z.shape[1] == 2:
-            ax = one_axes(ax)
-        elif ax is None:
-            import matplotlib.pyplot as plt
-
-            ax = plt.figure(layout="constrained").add_subplot(projection="3d")
-        if (ax.name == "3d") != (Z.shape[1] == 3):
-            raise ValueError(
-                f"Expected axes for {Z.shape[1]} columns. Received axes with "
-                f"projection={ax.name!r}. Make them by plt.subplots(), and for three "
-                'columns by plt.subplots(subplot_kw={"projection": "3d"}).'
-            )
-        return ax
+        transformer = transformer_of(estimator, "EmbeddingDisplay.from_embedding")
+        latents = as_array(transformer.transform(X))
+        latents, name = reduced(latents, reducer)
+        return cls.from_embedding(latents, ax=ax, **{"name": name, **kwargs})

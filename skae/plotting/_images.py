@@ -68,6 +68,20 @@ def need_images(X, image_shape="auto"):
     return images
 
 
+def grid_of_pictures(images):
+    """Return a grid (n_rows, n_cols, ...) of grey or colour pictures."""
+    images = as_array(images)
+    if images.ndim not in (4, 5):
+        raise ValueError(
+            "Expected a grid of pictures (n_rows, n_cols, h, w) or (n_rows, "
+            f"n_cols, h, w, c). Received shape {images.shape}. Draw latent "
+            "vectors by LatentDisplay.from_latents, and pictures in one row as "
+            "images[None]."
+        )
+    flat = need_images(images.reshape(-1, *images.shape[2:]))
+    return flat.reshape(*images.shape[:2], *flat.shape[1:])
+
+
 def value_range(images):
     """Return the values drawn darkest and brightest, the same for all `images`."""
     low, high = float(np.nanmin(images)), float(np.nanmax(images))
@@ -80,18 +94,25 @@ def value_range(images):
     return low, high if high > low else low + 1.0
 
 
+def is_ink(images, limits):
+    """Tell whether grey pictures are ink on an empty ground.
+
+    Ink takes the ground of the page; a photograph would turn into its negative.
+    """
+    low, high = limits
+    border = np.concatenate(
+        [images[:, [0, -1], :].ravel(), images[:, :, [0, -1]].ravel()]
+    )
+    return bool(np.nanmedian(border) <= low + 0.1 * (high - low))
+
+
 def image_defaults(images, ax, limits=None):
     """Return what `imshow` is given for `images` unless the user says otherwise."""
     defaults = {"interpolation": "nearest"}
     if images.ndim == 3:
         low, high = limits or value_range(images)
-        border = np.concatenate(
-            [images[:, [0, -1], :].ravel(), images[:, :, [0, -1]].ravel()]
-        )
-        # Ink on an empty ground takes the ground of the page; a photograph would
-        # turn into its negative.
-        is_ink = np.nanmedian(border) <= low + 0.1 * (high - low)
-        cmap = "gray_r" if is_ink and not on_dark_page(ax) else "gray"
+        is_drawing = is_ink(images, (low, high))
+        cmap = "gray_r" if is_drawing and not on_dark_page(ax) else "gray"
         defaults.update(cmap=cmap, vmin=low, vmax=high)
     return defaults
 
@@ -104,7 +125,7 @@ def drawable(image, limits):
     return np.clip((image - low) / (high - low), 0, 1)
 
 
-def image_grid(ax, grid, image_kwargs, *, limits=None, offsets=None):
+def image_grid(ax, grid, image_kwargs, *, limits=None, offsets=None, strengths=None):
     """Draw pictures side by side in one axes, one unit wide and high each.
 
     Parameters
@@ -123,6 +144,9 @@ def image_grid(ax, grid, image_kwargs, *, limits=None, offsets=None):
 
     offsets : list of float, default=None
         Where the centre of each column lies, counted from 0 by default.
+
+    strengths : array-like of shape (n_rows, n_cols), default=None
+        How strongly each is drawn, from 0 to 1.
 
     Returns
     -------
@@ -148,9 +172,10 @@ def image_grid(ax, grid, image_kwargs, *, limits=None, offsets=None):
                     i + half_height,
                     i - half_height,
                 )
-                artists[i, j] = ax.imshow(
-                    drawable(image, limits), **{"extent": extent, **kwargs}
-                )
+                own: dict = {"extent": extent}
+                if strengths is not None:
+                    own["alpha"] = float(strengths[i][j])
+                artists[i, j] = ax.imshow(drawable(image, limits), **{**own, **kwargs})
     ax.set(xlim=(offsets[0] - 0.5, offsets[-1] + 0.5), ylim=(len(grid) - 0.5, -0.5))
     ax.set_aspect("equal")
     ax.tick_params(length=0)

@@ -1,27 +1,31 @@
-"""Pictures that the decoder makes of places in latent space."""
+"""What the decoder makes of places in latent space."""
 
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-from itertools import pairwise
-
-import numpy as np
 from sklearn.utils import check_random_state
 
-from skae.plotting._drawing import one_axes
+from skae.plotting._drawing import one_axes, set_ticks
+from skae.plotting._estimators import two_way_transformer_of
+from skae.plotting._explorer import explorer_page
 from skae.plotting._images import (
     as_array,
     as_images,
+    grid_of_pictures,
     image_grid,
-    need_images,
     value_range,
 )
-
-_KINDS = ("axes", "between", "plane", "random")
+from skae.plotting._places import Surroundings, check_places
+from skae.plotting._places_table import (
+    MOST_DECODED,
+    draw_table,
+    table_of,
+    table_size,
+)
 
 
 class LatentDisplay:
-    """Decoded pictures of places in latent space.
+    """What the decoder makes of places in latent space.
 
     It is recommended to use :func:`~skae.plotting.LatentDisplay.from_estimator` or
     :func:`~skae.plotting.LatentDisplay.from_latents` to create a display. All
@@ -29,8 +33,9 @@ class LatentDisplay:
 
     Parameters
     ----------
-    images : ndarray of shape (n_rows, n_cols, h, w) or (n_rows, n_cols, h, w, c)
-        Pictures, the first row on top.
+    images : ndarray of shape (n_rows, n_cols, h, w) or (n_rows, n_cols, h, w, c), \
+            or None
+        Pictures, the first row on top; None for rows of a table.
 
     x_ticks : list of str, default=None
         What stands under each column.
@@ -47,10 +52,29 @@ class LatentDisplay:
     limits : tuple of float, default=None
         Values drawn darkest and brightest; by default those of the pictures.
 
+    strengths : array-like of shape (n_rows, n_cols), default=None
+        How strongly each is drawn, from 0 to 1.
+
+    table : dict, default=None
+        Of rows of a table the names of the "columns" drawn in each row, or of a
+        plane in a single one, their "deviations" of shape (n_rows, n_cols,
+        n_columns) in standard deviations, the number of all of them "n_all", and
+        the "kind" of places.
+
     Attributes
     ----------
-    images_ : ndarray of shape (n_rows, n_cols) of AxesImage
-        The pictures drawn.
+    images_ : ndarray of shape (n_rows, n_cols) of AxesImage, or None
+        The pictures drawn; None for a table.
+
+    table_ : AxesImage or None
+        The colours of a table: a line for each column and a block for each row of
+        places, or, of a plane, a map for each column.
+
+    key_ : matplotlib Colorbar or None
+        What the colours of a table mean.
+
+    source_ : tuple or None
+        Estimator, samples and image shape that `to_html` makes a page of.
 
     ax_ : matplotlib Axes
         Axes with the pictures.
@@ -82,6 +106,8 @@ class LatentDisplay:
         x_label=None,
         y_label=None,
         limits=None,
+        strengths=None,
+        table=None,
     ):
         self.images = images
         self.x_ticks = x_ticks
@@ -89,9 +115,12 @@ class LatentDisplay:
         self.x_label = x_label
         self.y_label = y_label
         self.limits = limits
+        self.strengths = strengths
+        self.table = table
+        self.source_ = None
 
     def plot(self, ax=None, *, image_kwargs=None):
-        """Draw the pictures.
+        """Draw the pictures, or the columns of a table.
 
         Parameters
         ----------
@@ -105,31 +134,86 @@ class LatentDisplay:
         -------
         display : :class:`~skae.plotting.LatentDisplay`
             The display, with its artists.
+        """
+        self.images_ = self.table_ = self.key_ = None
+        if self.table is not None:
+            self.ax_ = one_axes(ax, table_size(self.table))
+            self.figure_ = self.ax_.figure
+            self.table_, self.key_ = draw_table(self, image_kwargs)
+            return self
+        images = grid_of_pictures(self.images)
+        n_rows, n_cols = images.shape[:2]
+        side = min(0.9, 9 / max(n_rows, n_cols))
+        self.ax_ = one_axes(ax, (side * n_cols + 0.8, side * n_rows + 0.7))
+        self.figure_ = self.ax_.figure
+        self.images_ = image_grid(
+            self.ax_,
+            images,
+            image_kwargs,
+            limits=self.limits,
+            strengths=self.strengths,
+        )
+        self.ax_.set(xlabel=self.x_label or "", ylabel=self.y_label or "")
+        set_ticks(self.ax_.xaxis, n_cols, self.x_ticks)
+        set_ticks(self.ax_.yaxis, n_rows, self.y_ticks)
+        return self
+
+    def to_html(
+        self, path, *, labels=None, class_names=None, title=None, n_samples=2_000
+    ):
+        """Write a page on which the decoder draws what lies under the pointer.
+
+        The page holds the weights of the decoder and computes in the browser: it
+        needs no network and no server. Sliders move single latent values; rows of a
+        table are bars. Of more than two latent values the map is the plane of their
+        greatest variance.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write.
+
+        labels : array-like of shape (n_samples,), default=None
+            Labels to colour by, see :class:`~skae.plotting.EmbeddingDisplay`.
+
+        class_names : list of str or dict, default=None
+            Names of the sorted classes, or a name for each label.
+
+        title : str, default=None
+            Title of the page.
+
+        n_samples : int, default=2000
+            The most samples on the map, drawn at random.
+
+        Returns
+        -------
+        path : pathlib.Path
+            The file written.
 
         Raises
         ------
         ValueError
-            If `images` is no grid of pictures.
+            If `from_estimator` has not made the display, or the decoder is not dense.
         """
-        images = as_array(self.images)
-        if images.ndim not in (4, 5):
-            raise ValueError(
-                "Expected a grid of pictures (n_rows, n_cols, h, w) or (n_rows, "
-                f"n_cols, h, w, c). Received shape {images.shape}. Draw latent "
-                "vectors by LatentDisplay.from_latents, and pictures in one row as "
-                "images[None]."
-            )
-        n_rows, n_cols = images.shape[:2]
-        flat = need_images(images.reshape(-1, *images.shape[2:]))
-        images = flat.reshape(n_rows, n_cols, *flat.shape[1:])
-        side = min(0.9, 9 / max(n_rows, n_cols))
-        self.ax_ = one_axes(ax, (side * n_cols + 0.8, side * n_rows + 0.7))
-        self.figure_ = self.ax_.figure
-        self.images_ = image_grid(self.ax_, images, image_kwargs, limits=self.limits)
-        self.ax_.set(xlabel=self.x_label or "", ylabel=self.y_label or "")
-        self._set_ticks(self.ax_.xaxis, n_cols, self.x_ticks)
-        self._set_ticks(self.ax_.yaxis, n_rows, self.y_ticks)
-        return self
+        page = self.show(
+            labels=labels, class_names=class_names, title=title, n_samples=n_samples
+        )
+        return page.write(path)
+
+    def show(self, **kwargs):
+        """Return the page of :func:`to_html`, which a notebook shows as it is.
+
+        Parameters
+        ----------
+        **kwargs : dict
+            Keywords of :func:`~skae.plotting.LatentDisplay.to_html`.
+
+        Returns
+        -------
+        page : object
+            The page, with `_repr_html_`.
+        """
+        return explorer_page(self, **kwargs)
 
     @classmethod
     def from_estimator(cls, estimator, X, *, ax=None, image_kwargs=None, **kwargs):
@@ -138,11 +222,13 @@ class LatentDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            Fitted transformer or Pipeline with `inverse_transform`.
+            Fitted transformer, Pipeline or search, with `inverse_transform`. Of a
+            Pipeline that ends in a classifier, a clusterer or a step without
+            `transform`, the steps before it are used; of a search, its best
+            estimator.
 
         X : array-like of shape (n_samples, ...)
-            Samples, as the estimator takes them; their latent vectors tell where
-            in latent space to look.
+            Samples, as the estimator takes them, which tell where to look.
 
         ax : matplotlib Axes, default=None
             Axes to draw on. By default a new figure is made.
@@ -159,12 +245,6 @@ class LatentDisplay:
         display : :class:`~skae.plotting.LatentDisplay`
             The display, with its artists.
 
-        Raises
-        ------
-        ValueError
-            If the estimator cannot go back from latent vectors to samples, or these
-            are no pictures.
-
         Examples
         --------
         >>> from sklearn.datasets import load_digits
@@ -172,26 +252,26 @@ class LatentDisplay:
         >>> from skae.plotting import LatentDisplay
         >>> X, _ = load_digits(return_X_y=True)
         >>> display = LatentDisplay.from_estimator(PCA(2).fit(X), X, kind="plane")
-        >>> display.ax_.get_xlabel()
-        'Latent 0'
+        >>> display.ax_.get_ylabel()
+        'latent 1'
         """
-        if not hasattr(estimator, "inverse_transform"):
-            raise ValueError(
-                "Expected a fitted transformer with inverse_transform. Received "
-                f"{type(estimator).__name__}. Give latent vectors and a function "
-                "that decodes them to LatentDisplay.from_latents."
-            )
+        transformer = two_way_transformer_of(estimator, "LatentDisplay.from_latents")
         originals = as_images(X, kwargs.get("image_shape", "auto"))
         if originals is not None:
             # A decoder may leave the range of the samples, whose greys would shift.
             kwargs.setdefault("limits", value_range(originals))
-        return cls.from_latents(
-            estimator.transform(X),
-            estimator.inverse_transform,
+        else:
+            kwargs.setdefault("reference", X)
+            kwargs.setdefault("feature_names", getattr(X, "columns", None))
+        display = cls.from_latents(
+            transformer.transform(X),
+            transformer.inverse_transform,
             ax=ax,
             image_kwargs=image_kwargs,
             **kwargs,
         )
+        display.source_ = transformer, X, kwargs.get("image_shape", "auto")
+        return display
 
     @classmethod
     def from_latents(
@@ -201,12 +281,15 @@ class LatentDisplay:
         *,
         kind="axes",
         latent_axes=None,
+        base=None,
         samples=(0, 1),
         n_steps=9,
         percentiles=(5, 95),
         random_state=None,
         image_shape="auto",
         limits=None,
+        feature_names=None,
+        reference=None,
         ax=None,
         image_kwargs=None,
     ):
@@ -215,7 +298,7 @@ class LatentDisplay:
         Parameters
         ----------
         Z : array-like of shape (n_samples, latent_dim)
-            Latent vectors, which tell where in latent space to look.
+            Latent vectors, which tell where to look.
 
         decode : callable
             Makes samples of latent vectors, such as `inverse_transform`.
@@ -223,9 +306,10 @@ class LatentDisplay:
         kind : {"axes", "between", "plane", "random"}, default="axes"
             Which places are drawn:
 
-            - "axes": along each of `latent_axes`, the others at their mean;
+            - "axes": along each of `latent_axes`, the others as in `base`;
             - "between": from one of `samples` to the next, on a straight line;
-            - "plane": over two `latent_axes`, the others at their mean;
+            - "plane": over two `latent_axes`, the others as in `base`, and faint
+              where no sample is within a step;
             - "random": from the normal distribution with the mean and covariance
               of Z.
 
@@ -233,8 +317,12 @@ class LatentDisplay:
             Columns of Z. By default the five, or for "plane" two, of the greatest
             variance.
 
+        base : int, default=None
+            Row of Z, a real sample, that "axes" and "plane" start from. By default
+            the one nearest to the mean, of which a decoder would know nothing.
+
         samples : list of int, default=(0, 1)
-            Rows of Z for "between"; each further one makes a further row.
+            Rows of Z for "between"; each makes a further row.
 
         n_steps : int, default=9
             Number of pictures in a row.
@@ -247,10 +335,17 @@ class LatentDisplay:
 
         image_shape : tuple of int, "auto" or None, default="auto"
             Shape (h, w) or (h, w, c) of decoded flat pictures. "auto" takes them
-            for squares.
+            for squares, and None for rows of a table.
 
         limits : tuple of float, default=None
-            Values drawn darkest and brightest; by default those of the pictures.
+            Values drawn darkest and brightest, those of the pictures if None.
+
+        feature_names : list of str, default=None
+            Names of the columns of a table.
+
+        reference : array-like of shape (n_rows, n_features), default=None
+            Rows whose means and standard deviations are the units that columns of
+            a table are drawn in; by default what Z is decoded to.
 
         ax : matplotlib Axes, default=None
             Axes to draw on. By default a new figure is made.
@@ -266,8 +361,7 @@ class LatentDisplay:
         Raises
         ------
         ValueError
-            If `kind`, `latent_axes` or `samples` do not fit Z, or the decoded
-            samples are no pictures.
+            If `kind`, `latent_axes`, `base` or `samples` do not fit Z.
 
         Examples
         --------
@@ -283,118 +377,24 @@ class LatentDisplay:
         (1, 5)
         """
         Z = as_array(Z)
-        _check_places(Z, kind, latent_axes, samples)
-        if kind == "between":
-            places, labels = _between(Z, samples, n_steps)
-        elif kind == "random":
-            places, labels = _random(Z, n_steps, check_random_state(random_state))
-        else:
-            wanted = 2 if kind == "plane" else 5
-            if latent_axes is None:
-                latent_axes = np.argsort(-Z.var(axis=0), kind="stable")[:wanted]
-                latent_axes = np.sort(latent_axes)
-            places, labels = (_plane if kind == "plane" else _along)(
-                Z, latent_axes, n_steps, percentiles
-            )
-        n_rows, n_cols = places.shape[:2]
+        check_places(Z, kind, latent_axes, samples, base)
+        random_state = check_random_state(random_state)
+        places, words = Surroundings(Z, base).places(
+            kind, latent_axes, samples, n_steps, percentiles, random_state
+        )
+        shape = places.shape[:2]
         # A network that computes in float32 need not be asked for more.
-        decoded = decode(places.reshape(n_rows * n_cols, -1).astype(Z.dtype))
-        images = need_images(as_array(decoded), image_shape)
-        grid = images.reshape(n_rows, n_cols, *images.shape[1:])
-        display = cls(grid, limits=limits, **labels)
+        decoded = decode(places.reshape(shape[0] * shape[1], -1).astype(Z.dtype))
+        images = as_images(decoded, image_shape)
+        if images is None:
+            if reference is None:
+                reference = decode(Z[:: max(1, len(Z) // MOST_DECODED)])
+            if feature_names is None:
+                feature_names = getattr(decoded, "columns", None)
+            table = table_of(decoded, shape, kind, reference, feature_names)
+            return cls(None, table=table, **words).plot(
+                ax=ax, image_kwargs=image_kwargs
+            )
+        grid = images.reshape(*shape, *images.shape[1:])
+        display = cls(grid, limits=limits, **words)
         return display.plot(ax=ax, image_kwargs=image_kwargs)
-
-    @staticmethod
-    def _set_ticks(axis, n_places, labels):
-        axis.set_ticks([] if labels is None else range(n_places), labels=labels)
-        axis.set_tick_params(labelsize="small")
-
-
-def _check_places(Z, kind, latent_axes, samples):
-    """Say what is amiss with the places asked for."""
-    if kind not in _KINDS:
-        raise ValueError(f"Expected kind to be one of {_KINDS}. Received {kind!r}.")
-    if Z.ndim != 2 or len(Z) == 0:
-        raise ValueError(
-            "Expected latent vectors (n_samples, latent_dim). Received shape "
-            f"{Z.shape}. Flatten feature maps by Z.reshape(len(Z), -1), and undo it "
-            "in `decode`."
-        )
-    columns = [] if latent_axes is None else list(latent_axes)
-    if any(not 0 <= column < Z.shape[1] for column in columns):
-        raise ValueError(
-            f"Expected latent_axes among 0 to {Z.shape[1] - 1}. Received {columns}."
-        )
-    n_columns = Z.shape[1] if latent_axes is None else len(columns)
-    if kind == "plane" and (n_columns < 2 or len(columns) > 2):
-        raise ValueError(
-            "Expected two latent axes for kind='plane'. Received "
-            f"{min(n_columns, len(columns) or n_columns)}. Use kind='axes' instead."
-        )
-    rows = list(samples)
-    if kind == "between" and (
-        len(rows) < 2 or any(not -len(Z) <= row < len(Z) for row in rows)
-    ):
-        raise ValueError(
-            f"Expected at least two samples, rows of the {len(Z)} latent vectors. "
-            f"Received {rows}."
-        )
-
-
-def _steps(Z, column, n_steps, percentiles):
-    low, high = np.percentile(Z[:, column], percentiles)
-    return np.linspace(low, high, n_steps)
-
-
-def _along(Z, latent_axes, n_steps, percentiles):
-    places = np.tile(Z.mean(axis=0), (len(latent_axes), n_steps, 1))
-    for i, column in enumerate(latent_axes):
-        places[i, :, column] = _steps(Z, column, n_steps, percentiles)
-    low, high = percentiles
-    return places, {
-        "x_ticks": [f"{low:g} %", *[""] * (n_steps - 2), f"{high:g} %"][:n_steps],
-        "y_ticks": [str(column) for column in latent_axes],
-        "x_label": "Percentile of the latent axis",
-        "y_label": "Latent axis",
-    }
-
-
-def _plane(Z, latent_axes, n_steps, percentiles):
-    x_axis, y_axis = latent_axes
-    x_values = _steps(Z, x_axis, n_steps, percentiles)
-    # Rows are drawn downwards, values grow upwards.
-    y_values = _steps(Z, y_axis, n_steps, percentiles)[::-1]
-    places = np.tile(Z.mean(axis=0), (n_steps, n_steps, 1))
-    places[:, :, x_axis] = x_values
-    places[:, :, y_axis] = y_values[:, None]
-    every = max(1, n_steps // 5)
-    return places, {
-        "x_ticks": _sparse(x_values, every),
-        "y_ticks": _sparse(y_values, every),
-        "x_label": f"Latent {x_axis}",
-        "y_label": f"Latent {y_axis}",
-    }
-
-
-def _sparse(values, every):
-    return [f"{v:.3g}" if i % every == 0 else "" for i, v in enumerate(values)]
-
-
-def _between(Z, samples, n_steps):
-    shares = np.linspace(0, 1, n_steps)[:, None]
-    ends = Z[list(samples)]
-    pairs = pairwise(ends)
-    places = np.stack([(1 - shares) * start + shares * end for start, end in pairs])
-    names = pairwise(samples)
-    return places, {
-        "y_ticks": [f"{start} to {end}" for start, end in names],
-        "y_label": "Samples",
-    }
-
-
-def _random(Z, n_steps, random_state):
-    # Random mixtures of centred latent vectors have exactly their covariance, which
-    # need not be factorized for it.
-    weights = random_state.normal(size=(n_steps * n_steps, len(Z)))
-    places = Z.mean(axis=0) + weights @ (Z - Z.mean(axis=0)) / np.sqrt(len(Z))
-    return places.reshape(n_steps, n_steps, -1), {}

@@ -5,38 +5,158 @@
 
 import numpy as np
 
-from skae.plotting._drawing import merge_kwargs
-from skae.plotting._images import drawable, image_defaults, value_range
-from skae.plotting._labels import COLORS, UNLABELLED_COLOR, class_color, class_marker
-from skae.plotting._placement import medoids, spread_texts, thin
+from skae.plotting._drawing import merge_kwargs, one_axes
+from skae.plotting._images import (
+    as_array,
+    drawable,
+    image_defaults,
+    need_images,
+    value_range,
+)
+from skae.plotting._labels import encode_labels
+from skae.plotting._labels_colors import (
+    COLORS,
+    UNLABELLED_COLOR,
+    class_color,
+    class_marker,
+)
+from skae.plotting._placement import thin
 
 # Vector graphics of more points than this take longer to open than to draw.
 _RASTERIZED_FROM = 1_000
-# A legend that takes more of the figure's width would leave no map.
-_WIDEST_LEGEND = 0.45
+# A map is drawn as a square, unless one side is so many times the other.
+_SQUARE_UP_TO = 2
+_FEW_POINTS = 10
+_LONGEST_SIDE = 5
+# Maps that turn and stretch by chance: where a point lies says nothing, only beside
+# which others.
+_WITHOUT_AXES = {
+    "t-sne",
+    "tsne",
+    "umap",
+    "parametricumap",
+    "pacmap",
+    "trimap",
+    "phate",
+    "mds",
+    "spectralembedding",
+    "locallylinearembedding",
+}
 
 
-def frame_points(ax, Z, name, margin):
-    """Set limits, scale and axis labels for the points Z."""
+def checked_map(display):
+    """Return points, codes, class names and pictures, or say what is amiss."""
+    Z = as_array(display.embedding)
+    if Z.ndim != 2 or Z.shape[1] not in (2, 3) or len(Z) == 0:
+        raise ValueError(
+            "Expected an embedding of two or three columns. Received shape "
+            f"{Z.shape}. Reduce it first, such as by TSNE().fit_transform, or "
+            "use EmbeddingDisplay.from_estimator with a `reducer`."
+        )
+    if not np.isfinite(Z).all():
+        raise ValueError(
+            "Expected an embedding of finite numbers. Received NaN or infinity. "
+            "Leave out those rows; an embedding that diverged needs a lower "
+            "learning rate."
+        )
+    codes, names = None, None
+    if display.labels is None and display.class_names is not None:
+        raise ValueError(
+            "Expected class_names together with labels. Received class_names alone. "
+            "Give the labels of the samples, or leave class_names out."
+        )
+    if display.labels is not None:
+        codes, names = encode_labels(display.labels, len(Z), display.class_names)
+    if display.images is None:
+        return Z, codes, names, None
+    images = need_images(display.images, display.image_shape)
+    if len(images) > len(Z):
+        raise ValueError(
+            f"Expected at most {len(Z)} images, those of the first samples of "
+            f"the embedding. Received {len(images)}. Give the images of the "
+            "same rows, in the same order."
+        )
+    if Z.shape[1] == 3:
+        raise ValueError(
+            "Expected an embedding of two columns to draw images on. Received "
+            "three. Leave `images` out, or give two columns, such as "
+            "embedding[:, :2]."
+        )
+    return Z, codes, names, images
+
+
+def axes_for(Z, ax):
+    """Return `ax`, or new axes with as many dimensions as the embedding."""
+    if Z.shape[1] == 2:
+        ax = one_axes(ax, (6, 5.4))
+    elif ax is None:
+        import matplotlib.pyplot as plt
+
+        ax = plt.figure(layout="constrained").add_subplot(projection="3d")
+    if (ax.name == "3d") != (Z.shape[1] == 3):
+        raise ValueError(
+            f"Expected axes for {Z.shape[1]} columns. Received axes with "
+            f"projection={ax.name!r}. Make them by plt.subplots(), and for three "
+            'columns by plt.subplots(subplot_kw={"projection": "3d"}).'
+        )
+    return ax
+
+
+def frame_points(ax, Z, name, margin, show_axes, before=None):
+    """Set limits, scale and axis labels for the points Z.
+
+    `before`, the box of what the axes hold already, stays in sight, and so do the
+    points of axes that share a side with these.
+    """
+    low, high = Z.min(axis=0), Z.max(axis=0)
+    if Z.shape[1] == 2:
+        low, high = _with_others(ax, low, high, before)
+    span = np.where(high > low, high - low, max(1.0, (high - low).max()))
+    equal = Z.shape[1] == 2 and span.max() <= _LONGEST_SIDE * span.min()
+    if equal and span.max() <= _SQUARE_UP_TO * span.min():
+        middle = (low + high) / 2
+        span[:] = span.max()
+        low, high = middle - span / 2, middle + span / 2
+    if Z.shape[1] == 2:
+        # One scale for both axes makes distances comparable, but would squeeze a map
+        # with one much longer side into a line.
+        ax.set_aspect("equal" if equal else "auto", adjustable="box")
+    if len(Z) < _FEW_POINTS:
+        margin = max(margin, 0.15)
+    for i, side in enumerate("xyz"[: Z.shape[1]]):
+        limits = low[i] - margin * span[i], high[i] + margin * span[i]
+        # auto=None keeps autoscaling as it is.
+        getattr(ax, f"set_{side}lim")(limits, auto=None)
+    _label_axes(ax, Z.shape[1], name, show_axes)
+
+
+def _with_others(ax, low, high, before):
+    """Widen limits by what these axes, or those that share them, have drawn."""
+    bounds = [] if before is None else [(before.min, before.max)]
+    shared = ax.get_shared_x_axes(), ax.get_shared_y_axes()
+    for i, siblings in enumerate(shared):
+        for other in siblings.get_siblings(ax):
+            if other is not ax and other.has_data():
+                one_low, one_high = low.copy(), high.copy()
+                one_low[i], one_high[i] = other.dataLim.min[i], other.dataLim.max[i]
+                bounds.append((one_low, one_high))
+    lows, highs = zip((low, high), *bounds, strict=True)
+    return np.min(lows, axis=0), np.max(highs, axis=0)
+
+
+def _label_axes(ax, n_axes, name, show_axes):
     from matplotlib.ticker import MaxNLocator
 
-    low, high = Z.min(axis=0), Z.max(axis=0)
-    span = np.where(high > low, high - low, 1.0)
-    # One scale for both axes makes distances comparable, but would squeeze a map
-    # with one much longer side into a line.
-    if Z.shape[1] == 2 and span.max() <= 5 * span.min():
-        siblings = ax.get_shared_x_axes().get_siblings(ax)
-        ax.set_aspect("equal", adjustable="box" if siblings[1:] else "datalim")
-    sides = "xyz"[: Z.shape[1]]
-    for i, side in enumerate(sides):
-        limits = low[i] - margin * span[i], high[i] + margin * span[i]
-        # auto=None keeps autoscaling on: matplotlib logs a line at each drawing when
-        # fixed limits give way to a fixed aspect.
-        getattr(ax, f"set_{side}lim")(limits, auto=None)
-        getattr(ax, f"set_{side}label")(f"{name} {i + 1}")
-        getattr(ax, f"{side}axis").set_major_locator(
-            MaxNLocator(5, steps=[1, 2, 5, 10])
-        )
+    if show_axes == "auto":
+        show_axes = name.lower() not in _WITHOUT_AXES
+    for i, side in enumerate("xyz"[:n_axes]):
+        axis = getattr(ax, f"{side}axis")
+        if show_axes:
+            axis.set_label_text(f"{name} {i}")
+            axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        else:
+            axis.set_label_text(name if i == 0 else "")
+            axis.set_ticks([])
 
 
 def draw_points(ax, Z, codes, names, scatter_kwargs):
@@ -87,108 +207,6 @@ def draw_points(ax, Z, codes, names, scatter_kwargs):
         }
         points.append(ax.scatter(*Z[rows].T, **{**coloring, **kwargs}))
     return points, unlabelled
-
-
-def draw_key(key, axes, points, codes, names, key_kwargs):
-    """Draw what tells which colour is which label, beside the last of `axes`."""
-    if key is None or codes is None or not points or points[0].get_array() is None:
-        return None
-    if key == "auto":
-        many = names is not None and len(names) > len(COLORS)
-        key = "legend" if many else "colorbar"
-    if axes[-1].name == "3d" and key == "colorbar":
-        # The axis labels of a 3-D map reach out of its axes.
-        key_kwargs = {"pad": 0.12, "shrink": 0.8, **(key_kwargs or {})}
-    if names is None:
-        solid = points[0]
-        bar = axes[-1].figure.colorbar(solid, ax=axes, **(key_kwargs or {}))
-        bar.solids.set_alpha(1)
-        return bar
-    draw = _colorbar if key == "colorbar" else _legend
-    return draw(axes, names, bool(np.any(codes < 0)), points, key_kwargs or {})
-
-
-def _colorbar(axes, names, some_unlabelled, points, key_kwargs):
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import BoundaryNorm, ListedColormap
-
-    colors = [points[0].cmap(i % len(COLORS)) for i in range(len(names))]
-    first = 0
-    if some_unlabelled:
-        names, colors, first = ["unlabelled", *names], [UNLABELLED_COLOR, *colors], -1
-    ticks = np.arange(first, first + len(names))
-    norm = BoundaryNorm(np.append(ticks - 0.5, ticks[-1] + 0.5), len(names))
-    bar = axes[-1].figure.colorbar(
-        ScalarMappable(norm, ListedColormap(colors)), ax=axes, **key_kwargs
-    )
-    # Without this the ticks of a discrete bar sit between the colours.
-    bar.set_ticks(ticks, labels=names)
-    bar.ax.minorticks_off()
-    bar.ax.tick_params(length=0)
-    if bar.orientation == "vertical":
-        room = bar.ax.get_window_extent().height * 72 / bar.ax.figure.dpi / len(names)
-        size = bar.ax.yaxis.get_ticklabels()[0].get_fontsize()
-        bar.ax.tick_params(labelsize=min(size, max(4.0, 0.8 * room)))
-    return bar
-
-
-def _legend(axes, names, some_unlabelled, points, key_kwargs):
-    from matplotlib.lines import Line2D
-
-    ax = axes[-1]
-
-    def dot(color, marker, name):
-        return Line2D(
-            [], [], color=color, marker=marker, label=name, linestyle="", markersize=5
-        )
-
-    handles = [
-        dot(points[0].cmap(code % len(COLORS)), class_marker(code), name)
-        for code, name in enumerate(names)
-    ]
-    if some_unlabelled:
-        handles.append(dot(UNLABELLED_COLOR, "o", "unlabelled"))
-    gaps = {"handletextpad": 0.1, "columnspacing": 0.8, "borderaxespad": 0.0}
-    # Only a layout engine makes room outside the axes.
-    outside = ax.figure.get_layout_engine() is not None
-    corner = {"loc": "upper left", "bbox_to_anchor": (1.02, 1)}
-    place = corner if outside else {"loc": "upper right"}
-    height = ax.get_window_extent().height * 72 / ax.figure.dpi
-    widest = _WIDEST_LEGEND * ax.figure.bbox.width
-    for size in (8, 7, 6, 5, 4):
-        rows = max(1, int(height / (1.5 * size)))
-        fit = {"fontsize": size, "ncols": -(-len(handles) // rows)}
-        legend = ax.legend(handles=handles, **{**gaps, **place, **fit, **key_kwargs})
-        if legend.get_window_extent().width <= widest:
-            return legend
-        legend.remove()
-    # The names on the map have to do.
-    return None
-
-
-def draw_names(ax, Z, codes, names, text_kwargs):
-    """Write class names at the medoids; return the texts and their boxes."""
-    from matplotlib.patheffects import withStroke
-    from matplotlib.text import Text
-
-    defaults = {
-        "horizontalalignment": "center",
-        "verticalalignment": "center",
-        "fontsize": "medium" if len(names) <= 12 else "small",
-        "fontweight": "bold",
-        "zorder": 5,
-        # The page's own colour around the letters keeps them legible on any dots.
-        "path_effects": [withStroke(linewidth=2.5, foreground=ax.get_facecolor())],
-    }
-    kwargs = merge_kwargs(defaults, text_kwargs, Text)
-    rows = medoids(Z, codes, len(names))
-    by_size = np.argsort(-np.bincount(codes[codes >= 0], minlength=len(names)))
-    texts = {code: ax.text(*Z[rows[code]], names[code], **kwargs) for code in by_size}
-    for text in texts.values():
-        # Names stay inside the axes, whose size must not follow from them.
-        text.set_in_layout(False)
-    boxes = spread_texts(ax, list(texts.values()))
-    return [texts[code] for code in range(len(names))], boxes
 
 
 def draw_thumbnails(ax, Z, images, n_images, image_size, boxes, image_kwargs):
