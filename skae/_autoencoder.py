@@ -44,7 +44,7 @@ from skae._fitting.fitted import Fitted
 from skae._fitting.plan import make_plan, make_spec
 from skae._fitting.progress import RowsBar
 from skae._fitting.run import Run, begin
-from skae._models import build_models, join_models, latent_models
+from skae._models import UnbuiltModel, build_models, join_models, latent_models
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -338,6 +338,9 @@ class AutoencoderTransformer(
         "https://skae.readthedocs.io/en/stable/generated/"
         "{estimator_module}.{estimator_name}.html"
     )
+
+    # encoder_ and decoder_, once they were asked for.
+    _models = None
 
     def __init__(
         self,
@@ -754,6 +757,22 @@ class AutoencoderTransformer(
     def __sklearn_is_fitted__(self):
         return hasattr(self, "weights_")
 
+    def _shown(self):
+        """Give a stand-in to show: scikit-learn reads every property for that.
+
+        Building Keras models for a line in a table, or for the names that a notebook
+        completes, would import TensorFlow.
+        """
+        shown = object.__new__(type(self))
+        shown.__dict__ = {"_models": (UnbuiltModel(),) * 2, **vars(self)}
+        return super(AutoencoderTransformer, shown)
+
+    def __dir__(self):
+        return self._shown().__dir__()
+
+    def _get_fitted_attr_html(self, *args, **kwargs):
+        return self._shown()._get_fitted_attr_html(*args, **kwargs)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
@@ -873,7 +892,7 @@ class AutoencoderTransformer(
                 f"This {type(self).__name__} has no encoder_ and decoder_ yet: call "
                 "'fit' first."
             )
-        models = vars(self).get("_models")
+        models = self._models
         if models is None:
             models = self._models = self._new_keras_models()
         return models

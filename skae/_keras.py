@@ -3,9 +3,7 @@
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-import copy
 import math
-from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
@@ -15,13 +13,20 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skae import _keras_network as network
-from skae._data.validation import check_finite, check_latents, check_weights, kept_dtype
+from skae._data.validation import check_finite, check_latents, check_weights
 from skae._files.export import export
+from skae._keras_checks import (
+    check_decoder,
+    check_X,
+    draw_seeds,
+    dtypes,
+    shaped,
+    unchanged_on_error,
+)
 
 __all__ = ["KerasAutoencoderTransformer"]
 
@@ -201,15 +206,13 @@ class KerasAutoencoderTransformer(
         TypeError
             If `regressor` is not a regressor of scikeras.
         """
-        with _unchanged_on_error(self):
-            X = self._check_X(X, reset=True)
+        with unchanged_on_error(self):
+            X = check_X(self, X, reset=True)
             if sample_weight is not None:
                 sample_weight = check_weights(sample_weight, X)
-                X, sample_weight = (
-                    X[sample_weight > 0],
-                    sample_weight[sample_weight > 0],
-                )
-            build_seed, shuffle_seed = self._draw_seeds()
+                counts = sample_weight > 0
+                X, sample_weight = X[counts], sample_weight[counts]
+            build_seed, shuffle_seed = draw_seeds(self)
             with network.seeded(build_seed):
                 regressor = network.build(self.regressor, X)
                 cut = network.plan_cut(regressor.model_, self.latent_layer, X)
@@ -234,7 +237,7 @@ class KerasAutoencoderTransformer(
             Latent vectors.
         """
         check_is_fitted(self)
-        X = self._check_X(X, reset=False)
+        X = check_X(self, X, reset=False)
         latent = self._run(self.encoder_, X)
         return check_finite(
             self, latent.reshape(len(X), -1).astype(X.dtype, copy=False)
@@ -260,8 +263,8 @@ class KerasAutoencoderTransformer(
             have another size than those of `transform`.
         """
         check_is_fitted(self)
-        self._check_decoder("inverse_transform")
-        X = check_latents(self, X, self.get_feature_names_out(), _dtypes(X))
+        check_decoder(self, "inverse_transform")
+        X = check_latents(self, X, self.get_feature_names_out(), dtypes(X))
         latent = X.reshape(-1, *self.encoder_.output_shape[1:])
         output = check_finite(self, network.run(self.decoder_, latent))
         return output.reshape(-1, *self.sample_shape_).astype(X.dtype, copy=False)
@@ -307,7 +310,7 @@ class KerasAutoencoderTransformer(
             Minus the mean squared error over the values of each sample.
         """
         check_is_fitted(self)
-        X = self._check_X(X, reset=False)
+        X = check_X(self, X, reset=False)
         error = self._run(self.regressor_.model_, X).reshape(X.shape) - X
         error = error.reshape(len(X), -1)
         with np.errstate(over="ignore"):
@@ -354,7 +357,7 @@ class KerasAutoencoderTransformer(
         """Give a part as a Keras model, and the function that it computes."""
         samples, latents = self.sample_shape_, (self._n_features_out,)
         if part == "decoder":
-            self._check_decoder("export of the decoder")
+            check_decoder(self, "export of the decoder")
             model = network.reshaped(self.decoder_, "latents", latents, samples)
         elif part == "encoder":
             model = network.reshaped(self.encoder_, "samples", samples, latents)
@@ -363,48 +366,9 @@ class KerasAutoencoderTransformer(
             model = network.reshaped(whole, "samples", samples, samples)
         return model, lambda X: network.run(model, X)
 
-    def _check_X(self, X, reset):
-        """Validate `X`: rows of features, or samples of any one shape."""
-        checks = {"dtype": _dtypes(X), "allow_nd": reset}
-        if reset:
-            X = validate_data(self, X, **checks)
-            self.sample_shape_ = X.shape[1:]
-            # scikit-learn counts the columns, which of images are only the rows.
-            self.n_features_in_ = math.prod(X.shape[1:])
-        elif len(self.sample_shape_) == 1:
-            X = validate_data(self, X, reset=False, **checks)
-        else:
-            checks |= {"allow_nd": True, "estimator": self, "input_name": "X"}
-            X = check_array(X, **checks)
-            if X.shape[1:] != self.sample_shape_:
-                raise ValueError(
-                    f"X has samples of shape {X.shape[1:]}, but {type(self).__name__} "
-                    f"is expecting samples of shape {self.sample_shape_}, as in fit."
-                )
-        return X
-
-    def _check_decoder(self, what):
-        if self.decoder_ is None:
-            raise ValueError(
-                f"{what} expects a network whose output depends on the latent vector "
-                "alone. The output of this one also depends on layers before "
-                f"latent_layer={self.latent_layer!r}, through a connection that skips "
-                "it. Remove that connection, or name a later layer; transform and "
-                "score work as they are."
-            )
-
     def _run(self, model, X):
         """Apply a network to `X`, its samples in the shape that the network takes."""
-        return network.run(model, network.shaped(X, self._cut.input_shape, "input"))
-
-    def _draw_seeds(self):
-        """Draw the seeds of the initial weights and of the order of the samples."""
-        random_state = self.random_state
-        if random_state is None:
-            # Copied, because drawing from it would change the user's regressor.
-            random_state = copy.deepcopy(getattr(self.regressor, "random_state", None))
-        top = np.iinfo(np.int32).max
-        return check_random_state(random_state).randint(top, size=2).tolist()
+        return network.run(model, shaped(X, self._cut.input_shape, "input"))
 
     def __getstate__(self):
         state = dict(super().__getstate__())
@@ -433,22 +397,3 @@ class KerasAutoencoderTransformer(
     def _n_features_out(self):
         """Number of transformed output features."""
         return math.prod(self.encoder_.output_shape[1:])
-
-
-def _dtypes(X):
-    """Name the dtypes to keep, first the one to which others are converted."""
-    # Pixels as float64 would take eight times their memory and gain no precision.
-    kept = kept_dtype(X)
-    small = isinstance(kept, np.dtype) and kept != np.float64
-    return [np.float32, np.float64] if small else [np.float64, np.float32]
-
-
-@contextmanager
-def _unchanged_on_error(estimator):
-    """Put the attributes of an estimator back if what is done inside fails."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        estimator.__dict__ = before
-        raise

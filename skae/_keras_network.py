@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import clone
 
+from skae._keras_checks import shaped
 from skae._process import import_tensorflow
 
 # Rows in one forward pass: enough to keep the processor busy, and few enough for
@@ -233,24 +234,6 @@ def as_graph(model: Any, cut: Cut) -> Any:
         ) from error
 
 
-def shaped(X: np.ndarray, shape: tuple[int | None, ...], role: str) -> np.ndarray:
-    """Return `X` with samples of the shape that the network's input or output has."""
-    same_rank = len(shape) == X.ndim - 1
-    if same_rank and all(
-        n in (None, m) for n, m in zip(shape, X.shape[1:], strict=True)
-    ):
-        return X
-    sizes = [n for n in shape if n is not None]
-    if len(sizes) == len(shape) and math.prod(sizes) == math.prod(X.shape[1:]):
-        return X.reshape(len(X), *sizes)
-    raise ValueError(
-        f"Expected samples that the {role} of the network can hold, of shape {shape}. "
-        f"Received samples of shape {X.shape[1:]}. Change X, or the function that "
-        "builds the network: scikeras tells it the shape of X as "
-        "meta['X_shape_'] if it has a parameter named meta."
-    )
-
-
 def reshaped(
     model: Any, name: str, given: tuple[int, ...], wanted: tuple[int, ...]
 ) -> Any:
@@ -297,13 +280,7 @@ def train(
     the same parameters that orders the samples by `seed`.
     """
     model = regressor.model_
-    arrays = [shaped(X, cut.input_shape, "input")]
-    # Only a first output tells the shape of every kind of network.
-    arrays.append(shaped(X, run(model, arrays[0][:1]).shape[1:], "output"))
-    if weight is not None:
-        # One weight a sample, whatever the number of losses in a sample.
-        weight = weight.reshape(-1, *(1,) * (arrays[1].ndim - 2))
-        arrays.append(weight * (len(X) / weight.sum()))
+    arrays = _arrays(model, X, weight, cut)
 
     def fit(
         x: Any,
@@ -347,6 +324,20 @@ def train(
             "training diverged. Scale X, to [0, 1] for instance, or lower "
             "regressor__optimizer__learning_rate."
         )
+
+
+def _arrays(
+    model: Any, X: np.ndarray, weight: np.ndarray | None, cut: Cut
+) -> list[np.ndarray]:
+    """Give inputs, targets and, where there are any, weights, as Keras takes them."""
+    arrays = [shaped(X, cut.input_shape, "input")]
+    # Only a first output tells the shape of every kind of network.
+    arrays.append(shaped(X, run(model, arrays[0][:1]).shape[1:], "output"))
+    if weight is not None:
+        # One weight a sample, whatever the number of losses in a sample.
+        weight = weight.reshape(-1, *(1,) * (arrays[1].ndim - 2))
+        arrays.append(weight * (len(X) / weight.sum()))
+    return arrays
 
 
 def _batches(

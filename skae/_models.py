@@ -35,6 +35,13 @@ class Spec(NamedTuple):
         return self.latent_dim if size is None else int(size(self.latent_dim))
 
 
+class UnbuiltModel:
+    """Stands for a Keras model where an estimator is shown."""
+
+    def __repr__(self) -> str:
+        return "built when asked for"
+
+
 @quiet()
 @ctrl_c_waits()
 def build_models(spec: Spec) -> tuple[Any, Any]:

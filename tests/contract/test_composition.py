@@ -2,6 +2,8 @@
 
 import copy
 import io
+import json
+import os
 import pickle
 import subprocess
 import sys
@@ -296,6 +298,57 @@ def test_html_links_to_the_documentation():
     assert "DenseNetwork" in html
     inside = estimator_html_repr(make_pipeline(StandardScaler(), small()))
     assert "skae.AutoencoderTransformer.html" in inside
+
+
+SHOWN = """
+import json, os, sys
+import numpy as np
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skae import AutoencoderTransformer, DenseNetwork, KerasAutoencoderTransformer
+
+class Sub(AutoencoderTransformer):
+    pass
+
+X = np.random.RandomState(0).uniform(size=(300, 8)).astype("f")
+params = dict(network=DenseNetwork((8,)), epochs=2, arrange=None)
+fitted = [Make(2, **params).fit(X) for Make in (AutoencoderTransformer, Sub)]
+fitted.append(make_pipeline(StandardScaler(), fitted[0]).fit(X))
+shown = []
+for ae in [*fitted, AutoencoderTransformer(), KerasAutoencoderTransformer()]:
+    repr(ae), str(ae), ae._repr_html_(), dir(ae)
+    shown.append(ae._repr_mimebundle_()["text/html"])
+assert {"encoder_", "decoder_"} < {*dir(fitted[0])}
+imported = "tensorflow" in sys.modules or "keras" in sys.modules
+assert hasattr(fitted[0], "encoder_") and fitted[1].decoder_.count_params()
+print(json.dumps([imported, *shown]))
+"""
+
+
+def test_an_estimator_is_shown_without_tensorflow_and_in_silence():
+    run = subprocess.run(
+        [sys.executable, "-c", SHOWN],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+        env={k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"},
+    )
+    imported, *shown = json.loads(run.stdout)
+    assert not imported
+    assert not run.stderr
+    assert "AutoencoderTransformer" in shown[0]
+    if parse_version(sklearn.__version__) >= parse_version("1.9"):
+        for name in ("encoder_", "decoder_", "weights_", "built when asked for"):
+            assert all(name in html for html in shown[:3])
+
+
+def test_models_are_shown_once_they_are_built():
+    ae = small().fit(X)
+    encoder = ae.encoder_
+    html = estimator_html_repr(ae)
+    assert "built when asked for" not in html
+    assert ae.encoder_ is encoder
 
 
 def test_repr_shows_what_was_changed():

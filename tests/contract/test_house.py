@@ -14,6 +14,7 @@ FLOORS = [
     {"_outliers", "_imputer", "_clusterer"},
     {"_autoencoder", "_keras"},
     {"_keras_network"},
+    {"_keras_checks"},
     {"_fitting"},
     {"_data"},
     {"_files"},

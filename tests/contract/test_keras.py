@@ -142,6 +142,13 @@ def test_importing_the_module_imports_no_keras():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=".")
 
 
+def test_a_fitted_estimator_is_shown_in_silence(fitted, capfd):
+    for ae in (fitted, make_pipeline(fitted)):
+        assert "regressor_" in dir(fitted)
+        assert "KerasRegressor" in repr(ae) + ae._repr_html_()
+    assert capfd.readouterr() == ("", "")
+
+
 def test_default_network_reconstructs():
     transformer = KerasAutoencoderTransformer(random_state=0).fit(X)
     assert transformer.transform(X).shape == (200, 10)

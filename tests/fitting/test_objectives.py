@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
+from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import all_estimators
 from small import SMALL, small, small_conv
 
 import skae
 from skae import AutoencoderTransformer, ConvNetwork, Denoising, DenseNetwork
 from skae._engines.choice import choose
 from skae._fitting.plan import make_plan, make_spec
+from skae._objectives.neighbors import nearest
 
 X = (load_digits().data / 16).astype(np.float32)
 NOISES = pytest.mark.parametrize(
@@ -356,3 +360,49 @@ def test_a_subclass_that_builds_other_ends_is_not_arranged():
     plain = clone(ae).set_params(arrange=None)
     assert ae.fit(images).arranged_.startswith("nothing: it takes")
     assert_array_equal(ae.transform(images), plain.fit(images).transform(images))
+
+
+# ------------------------------------------------------------------ nobody else's fits
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """The names of scikit-learn's estimators whose `fit` is called, in order."""
+    called = []
+
+    def counted(name, fit):
+        def counting(self, *args, **kwargs):
+            called.append(name)
+            return fit(self, *args, **kwargs)
+
+        return counting
+
+    for name, estimator in all_estimators():
+        for method in {"fit", "fit_transform", "fit_predict"} & {*dir(estimator)}:
+            counting = counted(name, getattr(estimator, method))
+            monkeypatch.setattr(estimator, method, counting)
+    return called
+
+
+@pytest.mark.parametrize("latent_dim", [4, 25])
+def test_a_fit_calls_the_fit_of_no_estimator_that_others_log(fits, latent_dim):
+    """`mlflow.sklearn.autolog` makes a run of each."""
+    data = np.tile(X, (3, 1))
+    ae = small(latent_dim=latent_dim, epochs=20, batch_size=20).fit(data)
+    expected = "whiten, spectral" if latent_dim == 4 else "whiten; not spectral"
+    assert ae.arranged_.startswith(expected)
+    ae.partial_fit(data).score(data)
+    small_conv(epochs=1).fit(X[:50])
+    assert not fits
+    KMeans(2, n_init=1).fit(X)
+    assert fits == ["KMeans"]
+
+
+@pytest.mark.parametrize("n_columns", [3, 20, 21, 40])
+def test_neighbors_are_those_of_scikit_learn(n_columns):
+    rng = np.random.RandomState(0)
+    points = rng.normal(1000, size=(2500, n_columns))
+    vectors = np.vstack([points[:50], rng.normal(1000, size=(2000, n_columns))])
+    theirs = NearestNeighbors(n_neighbors=9).fit(points).kneighbors(vectors)[1]
+    assert_array_equal(nearest(points, vectors, 9), theirs)
+    assert_array_equal(nearest(points, vectors[:1], 1), theirs[:1, :1])
