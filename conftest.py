@@ -16,9 +16,11 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 
 def pytest_itemcollected(item):
-    """Examples print numbers, and those are rounded as a kernel of BLAS does."""
+    """Mark the examples, which print numbers; the pages of the guide fit for long."""
     if isinstance(item, pytest.DoctestItem):
         item.add_marker("kernel")
+        if item.path.suffix == ".rst":
+            item.add_marker("long")
 
 
 @pytest.fixture(autouse=True)

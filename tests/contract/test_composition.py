@@ -144,7 +144,9 @@ def scores(grid, backend, n_jobs):
     return np.array([results[f"split{i}_test_score"] for i in range(2)])
 
 
-@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize(
+    "grid", ["dense", pytest.param("conv", marks=pytest.mark.long)]
+)
 def test_a_grid_gives_the_same_scores_however_it_is_run(grid):
     alone = scores(grid, "loky", 1)
     assert len(set(alone.ravel())) == alone.size

@@ -111,8 +111,16 @@ def run(format, path, x):
     return loaded.serve(x).numpy(), list(signature)
 
 
+# The quick ones are a network of each kind, and samples of one axis and of three.
+LONG = {"dense on images", "conv"}
+NAMES = [
+    pytest.param(name, marks=pytest.mark.long) if name in LONG else name
+    for name in DATA
+]
+
+
 @pytest.mark.parametrize("part", INPUTS)
-@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("name", NAMES)
 def test_what_is_exported_computes_what_the_transformer_does(
     fitted, name, format, part, tmp_path
 ):
@@ -354,8 +362,8 @@ def fit_keras(build, samples):
     ("build", "shape"),
     [
         (build_dense, (64,)),
-        (build_convolutional, (64,)),
-        (build_convolutional, (8, 8)),
+        pytest.param(build_convolutional, (64,), marks=pytest.mark.long),
+        pytest.param(build_convolutional, (8, 8), marks=pytest.mark.long),
         (build_convolutional, (8, 8, 1)),
     ],
 )
