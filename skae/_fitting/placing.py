@@ -91,6 +91,11 @@ class Placing(Watcher):
         return said if said.startswith(told) else told
 
     def _check(self, objective: object, found: Places) -> Places:
+        if not isinstance(found, (tuple, list)) or len(found) != 2:
+            raise ValueError(
+                f"`places` of {objective!r} must give None or a pair: an array of "
+                f"places and a strength. Got {type(found).__name__}."
+            )
         targets, strength = found
         shape = (self._data.n_train, self._plan.spec.latent_dim)
         if np.shape(targets) != shape:

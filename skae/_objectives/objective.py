@@ -112,11 +112,12 @@ def resolve_objective(objective: Any) -> Any:
     if isinstance(objective, (str, type)) or not hooks(objective):
         raise ValueError(
             "The 'objective' parameter must be None or an object with one of the "
-            f"methods {', '.join((*HOOKS_OF_ROWS[:1], *HOOKS_OF_BATCHES))}, such as "
+            f"methods {', '.join((*HOOKS_OF_ROWS, *HOOKS_OF_BATCHES))}, such as "
             f"Denoising(). Got {objective!r} instead."
         )
     found = hooks(objective)
-    for one, other in (("code_size", "latents"), ("latents", "encoded")):
+    pairs = ("code_size", "latents"), ("latents", "encoded"), ("encoded", "latents")
+    for one, other in pairs:
         if (one in found) and (other not in found):
             raise ValueError(
                 f"The objective {objective!r} has `{one}` but no `{other}`. Expected "
@@ -124,3 +125,18 @@ def resolve_objective(objective: Any) -> Any:
                 "`encoded` where the code is as long as the latent vector."
             )
     return copy.deepcopy(objective)
+
+
+def refuse_other_shape(
+    name: str, objective: Any, given: Any, expected: tuple[int | None, ...]
+) -> None:
+    """Refuse what a hook of batches gives if its shape is not the one expected."""
+    shape = tuple(getattr(given, "shape", ()))
+    agrees = len(shape) == len(expected) and all(
+        a is None or b is None or a == b for a, b in zip(shape, expected, strict=True)
+    )
+    if not agrees:
+        raise ValueError(
+            f"`{name}` of the objective {objective!r} must give an array of shape "
+            f"{expected}, where None is the number of samples. Got {shape}."
+        )

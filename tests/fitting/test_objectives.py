@@ -245,7 +245,7 @@ def test_places_of_streamed_rows_are_those_of_rows_in_memory(small_limits):
 @pytest.mark.parametrize(
     ("objective", "words"),
     [
-        ("denoising", "must be None or an object with one of the methods places, inp"),
+        ("denoising", "must be None or an object with one of the methods places, end"),
         (Denoising, "must be None or an object"),
         (object(), "must be None or an object"),
         (Denoising(-1), "'noise' parameter of Denoising must be a float in the range"),
@@ -268,6 +268,61 @@ def test_half_an_objective_is_refused():
 
     with pytest.raises(ValueError, match="has `latents` but no `encoded`"):
         small(objective=OnlyLatents()).fit(X)
+
+
+def test_inputs_may_be_changed_in_place():
+    class InPlace:
+        plain_arithmetic = True
+
+        def inputs(self, x, draw):
+            x += 0.3 * draw.normal(x)
+            return x
+
+    mine, ours = small(objective=InPlace()), small(objective=Denoising(0.3))
+    assert_array_equal(mine.fit(X).transform(X), ours.fit(X).transform(X))
+
+
+class OneColumn:
+    def inputs(self, x, draw):
+        return x[:, :1]
+
+
+class PlainOneColumn(OneColumn):
+    plain_arithmetic = True
+
+
+class Tensors:
+    plain_arithmetic = True
+
+    def inputs(self, x, draw):
+        import keras
+
+        return keras.ops.relu(x)
+
+
+class ScalarPenalty:
+    def penalty(self, code, latents):
+        return 1.0
+
+
+class OnlyPlaces:
+    def places(self, epoch, view):
+        return view.encode_all()
+
+
+@pytest.mark.parametrize(
+    ("objective", "words"),
+    [
+        (OneColumn(), r"`inputs` of the objective .*shape \(None, 64\).*Got \(None, 1"),
+        (PlainOneColumn(), r"`inputs` of the objective .*shape \(None, 64\).*, 1\)"),
+        (Tensors(), "plain_arithmetic=True.*Write it with operators"),
+        (ScalarPenalty(), r"`penalty` of the objective .*shape \(None,\).*Got \(\)"),
+        (OnlyPlaces(), "must give None or a pair.*Got ndarray"),
+    ],
+)
+def test_what_a_hook_gives_is_checked(objective, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        small(objective=objective).fit(X)
 
 
 def test_places_of_the_wrong_shape_are_refused():

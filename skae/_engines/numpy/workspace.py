@@ -14,6 +14,7 @@ import numpy as np
 from skae._engines.draws import NumpyDraw
 from skae._engines.numpy.activations import ACTIVATIONS
 from skae._engines.numpy.chain import Chain
+from skae._objectives.objective import refuse_other_shape
 
 # Adam's constants: Kingma and Ba (2015), with the epsilon of Keras.
 BETA_1, BETA_2, _EPSILON = 0.9, 0.999, 1e-7
@@ -47,7 +48,17 @@ class Spoiling:
     def inputs(self, rows: slice) -> np.ndarray:
         """Give what the encoder gets for some rows of the batch."""
         draw = NumpyDraw(self._seed, rows.start, self.batch)
-        spoilt = self._inputs(self.batch[rows], draw)
+        # A copy: the decoder is asked for what the batch holds.
+        x = self.batch[rows].copy()
+        spoilt = self._inputs(x, draw)
+        owner = getattr(self._inputs, "__self__", self._inputs)
+        if not isinstance(spoilt, np.ndarray):
+            raise TypeError(
+                f"The objective {owner!r} says plain_arithmetic=True, and its `inputs` "
+                f"gave a {type(spoilt).__name__} for an array. Write it with operators "
+                "and `draw` alone, or leave plain_arithmetic out."
+            )
+        refuse_other_shape("inputs", owner, spoilt, (None, *x.shape[1:]))
         self.seed = draw.state()
         return spoilt
 

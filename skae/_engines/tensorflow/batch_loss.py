@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from skae._engines.draws import KerasDraw
 from skae._models import Spec, sample_loss
-from skae._objectives.objective import hook, hooks
+from skae._objectives.objective import hook, hooks, refuse_other_shape
 
 _DRAWING = {"inputs", "latents"}
 
@@ -48,7 +48,9 @@ class BatchLoss:
         losses = tf.cast(self._sample_losses(x, outputs), w.dtype)
         penalty = hook(self._objective, "penalty")
         if penalty is not None:
-            losses += tf.cast(penalty(code, latents), w.dtype)
+            values = penalty(code, latents)
+            refuse_other_shape("penalty", self._objective, values, (None,))
+            losses += tf.cast(values, w.dtype)
         loss = tf.reduce_sum(losses * w)
         for of_layer in (*self._encoder.losses, *self._decoder.losses):
             loss += tf.cast(of_layer, loss.dtype) * weight
@@ -61,7 +63,11 @@ class BatchLoss:
 
     def _inputs(self, x: Any, training: bool) -> Any:
         spoil = hook(self._objective, "inputs")
-        return spoil(x, self._draw) if training and spoil is not None else x
+        if not training or spoil is None:
+            return x
+        spoilt = spoil(x, self._draw)
+        refuse_other_shape("inputs", self._objective, spoilt, tuple(x.shape))
+        return spoilt
 
     def _latents(self, code: Any, training: bool) -> Any:
         latents = hook(self._objective, "latents")
@@ -74,4 +80,6 @@ class BatchLoss:
         losses = hook(self._objective, "losses")
         if losses is None:
             return self._loss(x, outputs)
-        return losses(self._loss, x, outputs)
+        values = losses(self._loss, x, outputs)
+        refuse_other_shape("losses", self._objective, values, (None,))
+        return values
