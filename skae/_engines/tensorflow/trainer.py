@@ -66,7 +66,7 @@ class Trainer:
             variable.assign(value)
 
     def weights(self) -> list[np.ndarray]:
-        return [weight.numpy().copy() for weight in self._weights]
+        return [np.array(weight.numpy()) for weight in self._weights]
 
     def state(self) -> list[np.ndarray]:
         return self._optimizer.state()
