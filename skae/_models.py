@@ -130,6 +130,25 @@ def sample_loss(loss: Any) -> Callable:
     return loss_of_samples
 
 
+def copy_optimizer(optimizer: Any, learning_rate: float) -> Any:
+    """Copy the user's optimizer, to train with a learning rate of our own."""
+    optimizer = resolve("optimizer", optimizer)
+    config = optimizer.get_config()
+    copied = type(optimizer).from_config({**config, "learning_rate": learning_rate})
+    # Neither of these is in the configuration.
+    if getattr(optimizer, "_exclude_from_weight_decay", None):
+        raise ValueError(
+            "Expected an optimizer that excludes weights from weight decay by their "
+            "names, got one with `exclude_from_weight_decay(var_list=...)`: skae "
+            "trains variables of its own. Use "
+            "`exclude_from_weight_decay(var_names=[...])`."
+        )
+    pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+    if pattern is not None:
+        copied._exclude_from_weight_decay_pattern = pattern
+    return copied
+
+
 def resolve(kind: str, value: Any) -> Any:
     """Give the Keras object that a parameter names; other objects as they are."""
     import_tensorflow()
@@ -146,5 +165,12 @@ def resolve(kind: str, value: Any) -> Any:
         raise ValueError(
             f"The {kind!r} parameter must be the name of one in {module.__name__} or "
             f"an object of its kind. Got {value!r} instead."
+        )
+    if isinstance(found, keras.optimizers.LossScaleOptimizer):
+        raise ValueError(
+            "Expected an optimizer that steps by the gradients as they are, got a "
+            "LossScaleOptimizer, which serves training in half precision; skae trains "
+            "in float32 or float64, where nothing needs to be scaled. Pass the "
+            "optimizer inside of it (`inner_optimizer`)."
         )
     return found

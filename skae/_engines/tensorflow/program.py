@@ -144,7 +144,7 @@ class Program:
                 x,
                 training=False,
             )
-            return outputs
+            return tf.cast(outputs, self.spec.dtype)
 
         signature = [tf.TensorSpec(v.shape, v.dtype) for v in model.weights]
         signature.append(tf.TensorSpec(model.inputs[0].shape, self.spec.dtype))
