@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skae import __version__
+from skae._copies import copy_with_keras, found_by_keras, refuse_lost_classes
 from skae._data import limits
 from skae._data.arrays import ArraySource, large_array
 from skae._data.blocks import over_batches, over_blocks
@@ -733,7 +734,27 @@ class AutoencoderTransformer(
         check_is_fitted(self)
         export(type(self).__name__, path, format, part, self._part)
 
+    def __sklearn_clone__(self):
+        with found_by_keras(self.get_params(deep=False)):
+            return super().__sklearn_clone__()
+
+    def __copy__(self):
+        copied = type(self).__new__(type(self))
+        # Keras objects are built again when asked for.
+        kept = {k: v for k, v in vars(self).items() if k not in _REBUILT}
+        copied.__dict__ = kept
+        if hasattr(copied, "_spec"):
+            copied._program = inference_program(copied._spec)
+        return copied
+
+    def __deepcopy__(self, memo):
+        copied = memo[id(self)] = copy.copy(self)
+        state = {k: v for k, v in vars(copied).items() if k != "_program"}
+        copied.__dict__ |= copy_with_keras(state, "the network", memo)
+        return copied
+
     def __getstate__(self):
+        refuse_lost_classes(self.network)
         state = super().__getstate__().copy()
         # Keras objects are built again when asked for.
         for name in _REBUILT:

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from skae._copies import remembered, with_copies
 from skae._interrupts import ctrl_c_waits
 from skae._process import import_tensorflow, quiet, spare_gpu_memory
 
@@ -47,41 +48,51 @@ class UnbuiltModel:
 def build_models(spec: Spec) -> tuple[Any, Any]:
     """Build the encoder and the decoder as plain Keras models.
 
-    The encoder gives the code, which an objective may turn into latent vectors.
+    The encoder gives the code, which an objective may turn into latent vectors. Layers
+    that the user holds are copied.
     """
     spare_gpu_memory()
     import keras
 
-    # Keras draws default seeds from Python's global generator. Every weight is
-    # drawn anew from `random_state`, so the user's generator is left as it was.
-    # The policy is Keras' own and belongs to this thread.
     for kind in ("activation", "latent_activation", "output_activation"):
         resolve(kind, getattr(spec, kind))
+    # Keras draws default seeds from Python's global generator. Every weight is drawn
+    # anew from `random_state`, so the user's generator is left as it was; and what
+    # hides a seed of its own, such as a function that holds an initializer, draws the
+    # same in each build. The policy is Keras' own and belongs to this thread.
     python_state, policy = random.getstate(), keras.config.dtype_policy()
     try:
+        random.seed(0)
         keras.config.set_dtype_policy(spec.dtype)
-        inputs = keras.Input(spec.sample_shape, dtype=spec.dtype, name="samples")
-        code = spec.network.build_encoder(
-            inputs,
-            latent_dim=spec.code_size,
-            activation=spec.activation,
-            latent_activation=spec.latent_activation,
-        )
-        _check_built(code, "build_encoder", (spec.code_size,))
-        encoder = keras.Model(inputs, code, name="encoder")
-        codes = keras.Input((spec.latent_dim,), dtype=spec.dtype, name="latents")
-        outputs = spec.network.build_decoder(
-            codes,
-            output_shape=spec.sample_shape,
-            activation=spec.activation,
-            output_activation=spec.output_activation,
-        )
-        _check_built(outputs, "build_decoder", spec.sample_shape)
-        decoder = keras.Model(codes, outputs, name="decoder")
+        with remembered() as made:
+            models = _build(spec)
+        return with_copies(models, made)
     finally:
         keras.config.set_dtype_policy(policy)
         random.setstate(python_state)
-    return encoder, decoder
+
+
+def _build(spec: Spec) -> tuple[Any, Any]:
+    import keras
+
+    inputs = keras.Input(spec.sample_shape, dtype=spec.dtype, name="samples")
+    code = spec.network.build_encoder(
+        inputs,
+        latent_dim=spec.code_size,
+        activation=spec.activation,
+        latent_activation=spec.latent_activation,
+    )
+    _check_built(code, "build_encoder", (spec.code_size,))
+    encoder = keras.Model(inputs, code, name="encoder")
+    codes = keras.Input((spec.latent_dim,), dtype=spec.dtype, name="latents")
+    outputs = spec.network.build_decoder(
+        codes,
+        output_shape=spec.sample_shape,
+        activation=spec.activation,
+        output_activation=spec.output_activation,
+    )
+    _check_built(outputs, "build_decoder", spec.sample_shape)
+    return encoder, keras.Model(codes, outputs, name="decoder")
 
 
 def _check_built(tensor: Any, method: str, shape: tuple[int, ...]) -> None:
@@ -126,6 +137,25 @@ def sample_loss(loss: Any) -> Callable:
     return loss_of_samples
 
 
+def copy_optimizer(optimizer: Any, learning_rate: float) -> Any:
+    """Copy the user's optimizer, to train with a learning rate of our own."""
+    optimizer = resolve("optimizer", optimizer)
+    config = optimizer.get_config()
+    copied = type(optimizer).from_config({**config, "learning_rate": learning_rate})
+    # Neither of these is in the configuration.
+    if getattr(optimizer, "_exclude_from_weight_decay", None):
+        raise ValueError(
+            "Expected an optimizer that excludes weights from weight decay by their "
+            "names, got one with `exclude_from_weight_decay(var_list=...)`: skae "
+            "trains variables of its own. Use "
+            "`exclude_from_weight_decay(var_names=[...])`."
+        )
+    pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+    if pattern is not None:
+        copied._exclude_from_weight_decay_pattern = pattern
+    return copied
+
+
 def resolve(kind: str, value: Any) -> Any:
     """Give the Keras object that a parameter names; other objects as they are."""
     import_tensorflow()
@@ -142,5 +172,12 @@ def resolve(kind: str, value: Any) -> Any:
         raise ValueError(
             f"The {kind!r} parameter must be the name of one in {module.__name__} or "
             f"an object of its kind. Got {value!r} instead."
+        )
+    if isinstance(found, keras.optimizers.LossScaleOptimizer):
+        raise ValueError(
+            "Expected an optimizer that steps by the gradients as they are, got a "
+            "LossScaleOptimizer, which serves training in half precision; skae trains "
+            "in float32 or float64, where nothing needs to be scaled. Pass the "
+            "optimizer inside of it (`inner_optimizer`)."
         )
     return found

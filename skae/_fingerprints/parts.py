@@ -195,7 +195,8 @@ def _of_config(value: Any, is_optimizer: bool) -> Made:
         return Made([config, variables], same=bool(variables))
     # A copy of it trains, which is made from its config. That names a schedule's class.
     rate = vars(value).get("_learning_rate")
-    return Made([config, None if _is(rate, "keras.Variable") else rate])
+    excluded = vars(value).get("_exclude_from_weight_decay_pattern")
+    return Made([config, None if _is(rate, "keras.Variable") else rate, excluded])
 
 
 def _of_variable(value: Any) -> Made:

@@ -127,6 +127,6 @@ def _refuse_divergence(epoch: int, logs: dict[str, float]) -> None:
 def refuse_absurd_weights(weights: Sequence[np.ndarray]) -> None:
     """Refuse weights that the last steps have blown up."""
     for weight in weights:
-        # Not a number is not below the limit either.
-        if weight.size and not np.abs(weight).max() < _ABSURD_WEIGHT:
+        # Not a number is not below the limit either, which half precision can't hold.
+        if weight.size and not float(np.abs(weight).max()) < _ABSURD_WEIGHT:
             raise ValueError(_DIVERGED.format("the last epoch: a weight exceeds 1e10"))

@@ -3,7 +3,6 @@
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from skae._copies import copy_with_keras
 from skae._data import Data
 from skae._engines.numpy.activations import ACTIVATIONS
 from skae._fitting.fitted import Fitted
@@ -130,7 +130,7 @@ def resolve_network(network: Any) -> Any:
         callable(getattr(network, name, None))
         for name in ("build_encoder", "build_decoder")
     ):
-        return copy.deepcopy(network)
+        return copy_with_keras(network, "the network")
     raise ValueError(
         "The 'network' parameter of AutoencoderTransformer must be 'dense', 'conv' or "
         "an object with the methods build_encoder and build_decoder, such as "

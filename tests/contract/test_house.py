@@ -23,6 +23,7 @@ FLOORS = [
     {"_networks"},
     {"_layers"},
     {"_models"},
+    {"_copies"},
     {"_fingerprints"},
     {"_threads", "_process"},
     {"_interrupts"},

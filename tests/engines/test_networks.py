@@ -324,19 +324,84 @@ def test_a_grid_over_the_users_parameters():
     assert search.fit(X).best_params_ == {"network__width": 32}
 
 
-def test_a_network_whose_random_weights_hide_their_initializer_is_refused():
-    import keras
+class Layers(Plain):
+    """An encoder of any layers, behind which all is flat."""
 
+    def __init__(self, make, shape):
+        self.make, self.shape = make, shape
+
+    def build_encoder(self, inputs, **kwargs):
+        import keras
+
+        x = keras.layers.Reshape(self.shape)(inputs)
+        for layer in self.make(keras):
+            x = layer(x)
+        return super().build_encoder(x, **kwargs)
+
+
+def own_layer(keras):
     class Own(keras.layers.Layer):
         def build(self, shape):
-            self.factor = self.add_weight(shape=(64,), initializer="normal")
+            self.factor = self.add_weight(shape=shape[1:], initializer="normal")
+            self.v = self.add_weight(
+                shape=shape[1:],
+                initializer=lambda shape, dtype=None: keras.ops.ones(shape, dtype) / 2,
+            )
 
         def call(self, x):
-            return x * self.factor
+            return x * self.factor + self.v
 
-    class Network(Plain):
-        def build_encoder(self, inputs, **kwargs):
-            return super().build_encoder(Own()(inputs), **kwargs)
+    return [Own()]
 
-    with pytest.raises(ValueError, match="starts from random values"):
-        fitted(Network(), X)
+
+# Of some, what draws a weight stands nowhere in the layer.
+ANY_LAYERS = {
+    "LSTM": (lambda k: [k.layers.LSTM(4)], (8, 8)),
+    "GRU": (lambda k: [k.layers.GRU(4)], (8, 8)),
+    "Bidirectional": (lambda k: [k.layers.Bidirectional(k.layers.LSTM(3))], (8, 8)),
+    "RNN": (
+        lambda k: [k.layers.RNN([k.layers.SimpleRNNCell(4), k.layers.GRUCell(3)])],
+        (8, 8),
+    ),
+    "ConvLSTM1D": (lambda k: [k.layers.ConvLSTM1D(2, 2)], (4, 4, 4)),
+    "SeparableConv2D": (lambda k: [k.layers.SeparableConv2D(3, 2)], (8, 8, 1)),
+    "DepthwiseConv2D": (lambda k: [k.layers.DepthwiseConv2D(2)], (8, 8, 1)),
+    "SpectralNormalization": (
+        lambda k: [k.layers.SpectralNormalization(k.layers.Dense(5))],
+        (64,),
+    ),
+    "EinsumDense": (lambda k: [k.layers.EinsumDense("ab,bc->ac", 5)], (64,)),
+    "PReLU": (lambda k: [k.layers.PReLU(alpha_initializer="normal")], (64,)),
+    "own": (own_layer, (64,)),
+}
+
+
+@pytest.mark.parametrize("name", ANY_LAYERS)
+def test_layers_of_all_kinds_are_drawn_from_the_random_state(name):
+    def fit(seed):
+        network = Layers(*ANY_LAYERS[name])
+        return fitted(network, X, random_state=seed, epochs=2)
+
+    first, again, other = fit(0), fit(0), fit(1)
+    latents = first.transform(X)
+    assert_array_equal(latents, again.transform(X))
+    assert (latents != other.transform(X)).any()
+    assert_allclose(first.encoder_.predict(X, verbose=0), latents, atol=1e-5)
+    for mine, theirs in zip(first.weights_, other.weights_, strict=True):
+        # But for what was never drawn.
+        assert mine.size == 1 or (mine != theirs).any()
+
+
+@pytest.mark.filterwarnings("ignore:The latent vector is the same")
+def test_a_network_of_keras_applications_is_trained():
+    def make(keras):
+        return [
+            keras.applications.MobileNetV2(
+                input_shape=(32, 32, 3), alpha=0.35, weights=None, include_top=False
+            )
+        ]
+
+    data = noise(8, 32 * 32 * 3)
+    ae = fitted(Layers(make, (32, 32, 3)), data)
+    assert len(ae.weights_) > 250
+    assert np.isfinite(ae.history_["loss"]).all()

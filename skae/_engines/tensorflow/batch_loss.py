@@ -41,9 +41,11 @@ class BatchLoss:
         """Give the sums over a batch; each penalty of a layer counts for every row."""
         import tensorflow as tf
 
+        # Layers may have a dtype of their own, the last ones too.
         code = self._encoder(self._inputs(x, training), training=training)
+        code = tf.cast(code, x.dtype)
         latents = self._latents(code, training)
-        outputs = self._decoder(latents, training=training)
+        outputs = tf.cast(self._decoder(latents, training=training), x.dtype)
         weight = tf.reduce_sum(w)
         losses = tf.cast(self._sample_losses(x, outputs), w.dtype)
         penalty = hook(self._objective, "penalty")

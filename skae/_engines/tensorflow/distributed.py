@@ -97,7 +97,12 @@ class DistributedTrainer(Trainer):
         with strategy.scope():
             super().__init__(spec)
         trainable = {id(variable) for variable in self._trainable}
-        self._statistics = [v for v in self._weights if id(v) not in trainable]
+        # Integers count what is the same on all replicas.
+        self._statistics = [
+            v
+            for v in self._weights
+            if id(v) not in trainable and "int" not in str(v.dtype)
+        ]
         # Keras' optimizers would add up once more what is added up already.
         own = getattr(self._optimizer, "_optimizer", None)
         if own is not None:
@@ -229,11 +234,8 @@ class DistributedTrainer(Trainer):
                     x, w[rows], T[rows], strength, training=True
                 )
                 objective = loss + drawn
-            gradients = tape.gradient(
-                objective,
-                [variable.value for variable in self._trainable],
-                unconnected_gradients=tf.UnconnectedGradients.ZERO,
-            )
+            trainable = [variable.value for variable in self._trainable]
+            gradients = self._connected(tape.gradient(objective, trainable))
             measured = tf.cast(measured, loss.dtype)
             *gradients, loss, weight, measured = self._add_up(
                 [*gradients, loss, weight, measured]
@@ -310,11 +312,13 @@ class DistributedTrainer(Trainer):
         import tensorflow as tf
 
         tensors = [tf.convert_to_tensor(tensor) for tensor in tensors]
-        flat = tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], 0)
+        # Layers may have a dtype of their own.
+        dtype = self._spec.dtype
+        flat = tf.concat([tf.reshape(tf.cast(t, dtype), [-1]) for t in tensors], 0)
         context = tf.distribute.get_replica_context()
         flat = context.all_reduce(tf.distribute.ReduceOp.SUM, flat)
         parts = tf.split(flat, [math.prod(tensor.shape) for tensor in tensors])
         return [
-            tf.reshape(part, tensor.shape)
+            tf.cast(tf.reshape(part, tensor.shape), tensor.dtype)
             for part, tensor in zip(parts, tensors, strict=True)
         ]

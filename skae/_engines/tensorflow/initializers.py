@@ -1,4 +1,4 @@
-"""The initial weights of a network, drawn anew from `random_state`."""
+"""What the weights of a network start from: draws of `random_state`, or set values."""
 
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
@@ -7,55 +7,39 @@ from typing import Any
 
 import numpy as np
 
+from skae._copies import how_drawn
 from skae._engines.draws import glorot_uniform
 
 
-def find_initializers(model: Any) -> list:
-    """Find the initializer of each weight of a Keras model.
+def find_starts(model: Any) -> list:
+    """Give for each weight of a Keras model its initializer, or its value.
 
-    Keras layers keep it as an attribute, `kernel_initializer` for `kernel`; the
-    variable itself forgets it. A weight without one must start from a constant.
+    A value is what the user has set: by `set_weights` or `adapt` while the network was
+    built, or in a model that was trained before. Training starts from it.
     """
-    import keras
-
-    found: dict[int, Any] = {}
-    # The public `layers` of a model leaves out the layers inside of layers.
-    for layer in model._flatten_layers(include_self=False):
-        for name, value in vars(layer).items():
-            initializer = getattr(layer, f"{name.lstrip('_')}_initializer", None)
-            if isinstance(value, keras.Variable) and initializer is not None:
-                found[id(value)] = keras.initializers.get(initializer)
-    for weight in model.weights:
-        if id(weight) in found:
-            continue
-        value = weight.numpy()
-        if value.size and (value != value.flat[0]).any():
-            raise ValueError(
-                f"The weight {weight.path!r} of the network starts from random values, "
-                "but its layer does not say how they are drawn. Expected an attribute "
-                f"`{weight.name}_initializer` beside the attribute `{weight.name}`, as "
-                "in Keras' own layers, so that `random_state` can draw them anew."
-            )
-        found[id(weight)] = keras.initializers.Constant(value.flat[0])
-    return [found[id(weight)] for weight in model.weights]
+    starts = [how_drawn(weight) for weight in model.weights]
+    return [
+        np.array(weight.numpy()) if start is None else start
+        for weight, start in zip(model.weights, starts, strict=True)
+    ]
 
 
-def draw(
-    initializer: Any, random_state: np.random.RandomState, variable: Any
-) -> np.ndarray:
-    """Draw a weight by the initializer of its layer.
+def draw(start: Any, random_state: np.random.RandomState, variable: Any) -> np.ndarray:
+    """Draw a weight by its initializer, or give the value that was set.
 
     What dense layers and convolutions start from by default is drawn by NumPy, so that
     both engines start from the same weights.
     """
     import keras
 
+    if isinstance(start, np.ndarray):
+        return start.copy()
     shape, dtype = tuple(variable.shape), str(variable.dtype)
-    if type(initializer) is keras.initializers.GlorotUniform:
+    if type(start) is keras.initializers.GlorotUniform:
         return glorot_uniform(random_state, shape, dtype)
-    config = initializer.get_config() if hasattr(initializer, "get_config") else {}
+    config = start.get_config() if hasattr(start, "get_config") else {}
     if "seed" in config:
         seed = int(random_state.randint(np.iinfo(np.int32).max))
-        initializer = type(initializer).from_config({**config, "seed": seed})
-    value = initializer(shape, dtype=variable.dtype)
-    return value.numpy().copy()
+        start = type(start).from_config({**config, "seed": seed})
+    value = start(shape, dtype=variable.dtype)
+    return np.array(value, dtype)

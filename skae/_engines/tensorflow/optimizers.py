@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skae._models import resolve
+from skae._models import copy_optimizer
 
 
 class _FusedAdam:
@@ -29,6 +29,7 @@ class _FusedAdam:
     def apply(self, gradients: list, rate: Any) -> None:
         import tensorflow as tf
 
+        rate = tf.cast(rate, self._variables[0].dtype)
         # `cast` would take them through float32.
         beta_1, beta_2, epsilon = (tf.constant(c, rate.dtype) for c in self._constants)
         step = tf.cast(self._step.assign_add(1), rate.dtype)
@@ -89,15 +90,23 @@ class _KerasOptimizer:
 
 
 def make_optimizer(optimizer: Any, variables: list) -> Any:
-    import keras
-
-    optimizer = resolve("optimizer", optimizer)
-    config = optimizer.get_config()
-    copied = type(optimizer).from_config({**config, "learning_rate": 0.0})
-    plain = keras.optimizers.Adam().get_config()
-    own = ("name", "learning_rate", "beta_1", "beta_2", "epsilon")
-    if type(optimizer) is keras.optimizers.Adam and all(
-        config[key] == plain[key] for key in plain if key not in own
-    ):
+    copied = copy_optimizer(optimizer, 0.0)
+    if _fits_the_kernel(copied, variables):
         return _FusedAdam(copied, variables)
     return _KerasOptimizer(copied, variables)
+
+
+def _fits_the_kernel(optimizer: Any, variables: list) -> bool:
+    """Tell whether TensorFlow's kernel does all that Keras' optimizer would do."""
+    import keras
+
+    config, plain = optimizer.get_config(), keras.optimizers.Adam().get_config()
+    own = ("name", "learning_rate", "beta_1", "beta_2", "epsilon")
+    return (
+        type(optimizer) is keras.optimizers.Adam
+        and all(config[key] == plain[key] for key in plain if key not in own)
+        and all(variable.constraint is None for variable in variables)
+        and not any(variable.overwrite_with_gradient for variable in variables)
+        # Layers may have a dtype of their own.
+        and len({str(variable.dtype) for variable in variables}) == 1
+    )

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from skae._copies import copy_with_keras
 from skae._engines.protocol import Weights, refuse_other_shapes
-from skae._engines.tensorflow.initializers import draw, find_initializers
+from skae._engines.tensorflow.initializers import draw, find_starts
 from skae._engines.tensorflow.trainer import Trainer
 from skae._fingerprints import fingerprint
 from skae._interrupts import ctrl_c_waits
@@ -60,7 +61,7 @@ class Program:
     def __init__(self, spec: Spec):
         # The user's network may change after the fit; the program may not.
         self.spec = spec._replace(
-            network=copy.deepcopy(spec.network),
+            network=copy_with_keras(spec.network, "the network"),
             objective=copy.deepcopy(spec.objective),
         )
         self._idle: list[Trainer] = []
@@ -68,10 +69,10 @@ class Program:
         self._encoder, self._decoder = build_models(self.spec)
         self._latents, _ = latent_models(self._encoder, self._decoder, self.spec)
         self._traced: dict[str, Callable] = {}
-        self._initializers = [
-            initializer
+        self._starts = [
+            start
             for model in (self._encoder, self._decoder)
-            for initializer in find_initializers(model)
+            for start in find_starts(model)
         ]
 
     @property
@@ -79,11 +80,11 @@ class Program:
         return len(self._encoder.weights)
 
     def initial_weights(self, random_state: np.random.RandomState) -> list[np.ndarray]:
-        """Draw all weights by the layers' own initializers, a seed for each."""
+        """Draw weights by the layers' own initializers; keep those that were set."""
         variables = [*self._encoder.weights, *self._decoder.weights]
         return [
-            draw(initializer, random_state, variable)
-            for initializer, variable in zip(self._initializers, variables, strict=True)
+            draw(start, random_state, variable)
+            for start, variable in zip(self._starts, variables, strict=True)
         ]
 
     def check(self, weights: Weights) -> None:
@@ -143,7 +144,7 @@ class Program:
                 x,
                 training=False,
             )
-            return outputs
+            return tf.cast(outputs, self.spec.dtype)
 
         signature = [tf.TensorSpec(v.shape, v.dtype) for v in model.weights]
         signature.append(tf.TensorSpec(model.inputs[0].shape, self.spec.dtype))

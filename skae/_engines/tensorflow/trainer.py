@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,6 +42,8 @@ class Trainer:
         ]
         self._optimizer = make_optimizer(spec.optimizer, self._trainable)
         self._strength = 0.0
+        # The weights without a gradient.
+        self._idle: list[str] = []
         self._traced: dict[tuple, Callable] = {}
         self._seconds_per_step: float | None = None
 
@@ -66,7 +69,7 @@ class Trainer:
             variable.assign(value)
 
     def weights(self) -> list[np.ndarray]:
-        return [weight.numpy().copy() for weight in self._weights]
+        return [np.array(weight.numpy()) for weight in self._weights]
 
     def state(self) -> list[np.ndarray]:
         return self._optimizer.state()
@@ -154,6 +157,14 @@ class Trainer:
     def finish(self) -> None:
         """Let the optimizer put its averages, where it keeps any, in place."""
         self._optimizer.finish()
+        if self._idle:
+            warnings.warn(
+                "The loss does not depend on some weights of the network, which stay "
+                f"as they are: {', '.join(self._idle)}. Expected that what a layer "
+                "computes from its trainable weights goes into its output. Use them "
+                "there, or freeze them with `trainable=False`.",
+                stacklevel=2,
+            )
 
     def _steps_a_call(self) -> int:
         if self._seconds_per_step is None:
@@ -223,10 +234,18 @@ class Trainer:
                 sums = self._batch_loss(x, w, places, strength, training=True)
                 objective = (sums.loss + sums.drawn) / sums.weight
             gradients = tape.gradient(objective, [v.value for v in self._trainable])
-            self._optimizer.apply(gradients, rates[i])
+            self._optimizer.apply(self._connected(gradients), rates[i])
             return i + 1, *_add(total, weight, sums)
 
         return self._loop(step, tf.size(rates), total, weight)
+
+    def _connected(self, gradients: Sequence) -> list:
+        """Give zeros for the gradients of weights that the loss does not depend on."""
+        import tensorflow as tf
+
+        pairs = list(zip(gradients, self._trainable, strict=True))
+        self._idle = [v.path for gradient, v in pairs if gradient is None]
+        return [tf.zeros_like(v.value) if g is None else g for g, v in pairs]
 
     def _evaluate_steps(
         self,
