@@ -431,15 +431,19 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        source : tf.data.Dataset, datasets.Dataset, keras.utils.PyDataset, array-like \
-                of shape (n_samples, ...), iterable of batches, str or path-like
+        source : tf.data.Dataset, datasets.Dataset, keras.utils.PyDataset, \
+                torch.utils.data.Dataset or DataLoader, array-like of shape \
+                (n_samples, ...), iterable of batches, str or path-like
             Where the samples come from. An array is whatever has a shape, a dtype and
-            slices, such as an `h5py.Dataset` or a `zarr.Array`. An iterable must start
-            anew each time it is iterated over. A batch is an array of samples, a tuple
-            (X,), (X, y) or (X, y, sample_weight), or a dict of columns: the only one,
-            the one named "X", or columns of numbers, which are the features. A path is
-            that of a directory of parquet files, or of images of one size, whose
-            pixels are read as numbers from 0 to 1.
+            slices, such as an `h5py.Dataset` or a `zarr.Array`; a frame will do. An
+            iterable must start anew each time it is iterated over, and ends where its
+            length, if it has one, says so. A batch is an array of samples, a tuple or
+            list (X,), (X, y) or (X, y, sample_weight) of arrays, or a dict of columns:
+            the only one, the one named "X", or columns of numbers, which are the
+            features. A data set of PyTorch gives single samples, any other batches. A
+            path is that of a directory of parquet files, or of images of one size,
+            which are turned as their cameras were held and whose pixels are read as
+            numbers from 0 to 1. Those of any other source are taken as they are.
 
         checkpoint : str or path-like, default=None
             A file that the run is written to after each epoch, and within an epoch

@@ -12,6 +12,7 @@ import numpy as np
 from skae._data.schema import Schema
 from skae._data.source import Batch, reading
 from skae._data.validation import check_samples, check_weights
+from skae._warn import warn
 
 
 class BatchChecks:
@@ -84,6 +85,7 @@ class BatchChecks:
                 names = []
         if first and self._reset:
             self._names = names
+            _tell_of_labels(names)
         elif names and self._names and names != self._names:
             pairs = zip_longest(names, self._names)
             i, (mine, theirs) = next(
@@ -94,3 +96,22 @@ class BatchChecks:
                 f"{len(self._names)} seen before it was {theirs!r}. Give the same "
                 "columns in the same order."
             )
+
+
+# Names of columns that say which row it is, or what it is, and not how it is.
+_LABELS = frozenset(
+    ["class", "fold", "id", "idx", "index", "key", "label", "labels", "row", "split",
+     "target", "targets", "unnamed: 0", "uuid", "y"]
+)  # fmt: skip
+
+
+def _tell_of_labels(names: list[str]) -> None:
+    """Warn of columns that go by the names of labels, and join the features."""
+    found = [n for n in names if n.lower() in _LABELS or n.lower().endswith("_id")]
+    if found:
+        warn(
+            f"The columns {', '.join(map(repr, found))} of the source look like "
+            f"labels or numbers of rows, and are taken as features like the other "
+            f"{len(names) - len(found)}. Leave them out of the source, for instance "
+            "with select_columns or drop; or rename them if they are features."
+        )

@@ -24,7 +24,7 @@ FLOORS = [
     {"_models"},
     {"_fingerprints"},
     {"_threads", "_process"},
-    {"_interrupts"},
+    {"_interrupts", "_warn"},
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 MODULES = {
