@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skae._data import Data
+from skae._data.pairs import inputs_of, outputs_of
 from skae._engines.protocol import Program
 from skae._fitting.epochs import refuse_absurd_weights
 from skae._fitting.fitted import Fitted
@@ -49,8 +50,9 @@ def warn_of_useless_fit(
 
     `whole` says whether the fit was as long as it takes to be held to its error.
     """
-    X = data.sample()
-    sample = X.reshape(len(X), -1).astype(spec.dtype)
+    rows = data.sample()
+    X, wanted = inputs_of(rows, data.paired), outputs_of(rows, data.paired)
+    sample = wanted.reshape(len(X), -1).astype(spec.dtype)
     low, high = sample.min(axis=0), sample.max(axis=0)
     varies = low < high
     # Of equal samples, equal latent vectors are the right ones.

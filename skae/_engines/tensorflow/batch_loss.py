@@ -41,11 +41,15 @@ class BatchLoss:
         """Give the sums over a batch; each penalty of a layer counts for every row."""
         import tensorflow as tf
 
+        # Pairs have an axis more: a sample, and what is to be made of it.
+        wanted = x
+        if len(x.shape) > len(self._encoder.inputs[0].shape):
+            x, wanted = x[:, 0], x[:, 1]
         code = self._encoder(self._inputs(x, training), training=training)
         latents = self._latents(code, training)
         outputs = self._decoder(latents, training=training)
         weight = tf.reduce_sum(w)
-        losses = tf.cast(self._sample_losses(x, outputs), w.dtype)
+        losses = tf.cast(self._sample_losses(wanted, outputs), w.dtype)
         penalty = hook(self._objective, "penalty")
         if penalty is not None:
             losses += tf.cast(penalty(code, latents), w.dtype)
