@@ -24,6 +24,13 @@ from skae._data import limits
 from skae._data.arrays import ArraySource, large_array
 from skae._data.blocks import over_batches, over_blocks
 from skae._data.checks import BatchChecks
+from skae._data.pairs import (
+    Targets,
+    check_length,
+    check_target,
+    pair,
+    tell_of_unused_target,
+)
 from skae._data.resident import Resident
 from skae._data.schema import ATTRIBUTES, Schema
 from skae._data.sources import open_source
@@ -392,7 +399,7 @@ class AutoencoderTransformer(
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None, *, target=None):
         """Train the autoencoder on X.
 
         Parameters
@@ -407,6 +414,10 @@ class AutoencoderTransformer(
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample in the loss. None is a weight of one each.
 
+        target : array-like of the shape of X, default=None
+            What is to be made of each sample, where that is not the sample itself:
+            clean images for noisy ones, for instance. None is X.
+
         Returns
         -------
         self : object
@@ -419,12 +430,12 @@ class AutoencoderTransformer(
             diverges. What was fitted before stays as it was.
         """
         goes_on = self.warm_start and hasattr(self, "weights_")
-        data = self._validate_fit(X, sample_weight, goes_on)
+        data = self._validate_fit(X, y, sample_weight, target, goes_on)
         return self._fit(data, X, goes_on)
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit_dataset(self, source, *, checkpoint=None):
+    def fit_dataset(self, source, *, checkpoint=None, targets=False):
         """Train the autoencoder on data that are larger than memory.
 
         The source is read once to count and check its rows, and then once for each
@@ -435,15 +446,19 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        source : tf.data.Dataset, datasets.Dataset, keras.utils.PyDataset, array-like \
-                of shape (n_samples, ...), iterable of batches, str or path-like
+        source : tf.data.Dataset, datasets.Dataset, keras.utils.PyDataset, \
+                torch.utils.data.Dataset or DataLoader, array-like of shape \
+                (n_samples, ...), iterable of batches, str or path-like
             Where the samples come from. An array is whatever has a shape, a dtype and
-            slices, such as an `h5py.Dataset` or a `zarr.Array`. An iterable must start
-            anew each time it is iterated over. A batch is an array of samples, a tuple
-            (X,), (X, y) or (X, y, sample_weight), or a dict of columns: the only one,
-            the one named "X", or columns of numbers, which are the features. A path is
-            that of a directory of parquet files, or of images of one size, whose
-            pixels are read as numbers from 0 to 1.
+            slices, such as an `h5py.Dataset` or a `zarr.Array`; a frame will do. An
+            iterable must start anew each time it is iterated over, and ends where its
+            length, if it has one, says so. A batch is an array of samples, a tuple or
+            list (X,), (X, y) or (X, y, sample_weight) of arrays, or a dict of columns:
+            the only one, the one named "X", or columns of numbers, which are the
+            features. A data set of PyTorch gives single samples, any other batches. A
+            path is that of a directory of parquet files, or of images of one size,
+            which are turned as their cameras were held and whose pixels are read as
+            numbers from 0 to 1. Those of any other source are taken as they are.
 
         checkpoint : str or path-like, default=None
             A file that the run is written to after each epoch, and within an epoch
@@ -453,6 +468,10 @@ class AutoencoderTransformer(
             if it has no parameters that are objects of your own or of Keras. With
             several workers of a `tf.distribute` strategy, the first one writes the
             file and all of them read it: the path must be one that they share.
+
+        targets : bool, default=False
+            Whether the y of each batch is the target: what is to be made of its
+            samples, in their shape. With False it is ignored, as labels are.
 
         Returns
         -------
@@ -495,7 +514,7 @@ class AutoencoderTransformer(
         goes_on = self.warm_start and hasattr(self, "weights_")
         kept = None if checkpoint is None else Checkpoint(checkpoint, self)
         before = Fitted.of(self) if goes_on else None
-        checks = BatchChecks(self, reset=not goes_on)
+        checks = BatchChecks(self, reset=not goes_on, paired=targets)
         data = self._survey(open_source(source), checks)
         try:
             return self._fit(data, source, goes_on, checkpoint=kept)
@@ -505,7 +524,7 @@ class AutoencoderTransformer(
             raise
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, sample_weight=None):
+    def partial_fit(self, X, y=None, sample_weight=None, *, target=None):
         """Train for one epoch on X, from where the last call left off.
 
         Parameters
@@ -520,13 +539,17 @@ class AutoencoderTransformer(
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample in the loss. None is a weight of one each.
 
+        target : array-like of the shape of X, default=None
+            What is to be made of each sample, where that is not the sample itself:
+            clean images for noisy ones, for instance. None is X.
+
         Returns
         -------
         self : object
             The fitted transformer.
         """
         goes_on = hasattr(self, "weights_")
-        data = self._validate_fit(X, sample_weight, goes_on)
+        data = self._validate_fit(X, y, sample_weight, target, goes_on)
         return self._fit(data, X, goes_on, partial=True)
 
     def transform(self, X):
@@ -597,7 +620,7 @@ class AutoencoderTransformer(
             width=math.prod(self.sample_shape_),
         )
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(self, X, y=None, sample_weight=None, *, target=None):
         """Give minus the mean squared reconstruction error.
 
         The sign makes higher scores better, as scikit-learn's model selection
@@ -614,13 +637,23 @@ class AutoencoderTransformer(
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample in the mean. None is a weight of one each.
 
+        target : array-like of the shape of X, default=None
+            What is to be made of each sample, where that is not the sample itself:
+            clean images for noisy ones, for instance. None is X.
+
         Returns
         -------
         score : float
             Minus the squared error, averaged over features and samples.
         """
         check_is_fitted(self)
-        scores = over_blocks(self, X, self._sample_scores)
+        targets = None if target is None else Targets(self, target, X)
+
+        def scores_of(block):
+            part = None if targets is None else targets.next(len(block))
+            return self._sample_scores(block, part)
+
+        scores = over_blocks(self, X, scores_of)
         sample_weight = check_weights(sample_weight, scores)
         return float(np.average(scores, weights=sample_weight))
 
@@ -805,25 +838,32 @@ class AutoencoderTransformer(
 
     # ------------------------------------------------------------ validation
 
-    def _validate_fit(self, X, sample_weight, goes_on):
+    def _validate_fit(self, X, y, sample_weight, target, goes_on):
         """Check the training data, setting nothing; what is large stays where it is."""
+        paired = target is not None
         if large_array(X, limits.MAX_RESIDENT_BYTES):
             if sample_weight is not None:
                 sample_weight = check_weights(sample_weight, X)
-            checks = BatchChecks(self, reset=not goes_on)
-            return self._survey(ArraySource(X, sample_weight), checks)
+            if paired:
+                check_length(target, X.shape[0])
+            checks = BatchChecks(self, reset=not goes_on, paired=paired)
+            return self._survey(ArraySource(X, sample_weight, y=target), checks)
+        if not paired:
+            tell_of_unused_target(X, y, "pass it by name: fit(X, target=y)")
         checked = copy.copy(self)
         if not goes_on:
             for name in ATTRIBUTES:
                 checked.__dict__.pop(name, None)
         X = check_samples(checked, X, reset=not goes_on)
         schema, weight = Schema.of(checked), check_weights(sample_weight, X)
-        if X.nbytes <= limits.MAX_RESIDENT_BYTES:
-            return Resident(X, weight, schema)
+        if paired:
+            target = check_target(checked, target, len(X))
+        if X.nbytes * (1 + paired) <= limits.MAX_RESIDENT_BYTES:
+            return Resident(pair(X, target) if paired else X, weight, schema, paired)
         # A list or a frame, and so in memory, but too large to have all of it twice.
-        checks = BatchChecks(self, reset=not goes_on, schema=schema)
+        checks = BatchChecks(self, not goes_on, schema, paired)
         weight = None if sample_weight is None else weight
-        return self._survey(ArraySource(X, weight), checks)
+        return self._survey(ArraySource(X, weight, y=target), checks)
 
     @outside_strategy
     def _survey(self, source, checks):
@@ -893,13 +933,13 @@ class AutoencoderTransformer(
             program = self._program = get_program(self._spec)
         return program
 
-    def _sample_scores(self, X):
+    def _sample_scores(self, X, target=None):
         scores = np.empty(len(X))
         block = 4096
         for start in range(0, len(X), block):
             part = X[start : start + block]
             difference = self._decode(self._encode(part))
-            difference -= part
+            difference -= part if target is None else target[start : start + block]
             flat = difference.reshape(len(part), -1)
             with np.errstate(over="ignore"):
                 squares = np.einsum("ij,ij->i", flat, flat, dtype=np.float64)

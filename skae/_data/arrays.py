@@ -27,7 +27,9 @@ class ArraySource(Source):
         array: Any,
         weight: np.ndarray | None = None,
         width: int | None = None,
+        y: Any = None,
     ):
+        self._y = y
         self._array = array
         self._weight = weight
         self._mapping = _shared_mapping(array)
@@ -71,6 +73,9 @@ class ArraySource(Source):
                 weight = None
                 if self._weight is not None:
                     weight = np.concatenate([part.weight for part in parts])
+                y = None
+                if self._y is not None:
+                    y = np.concatenate([part.y for part in parts])
             del parts
             unreleased += X.nbytes
             if unreleased >= limits.JOINED_BYTES:
@@ -80,7 +85,7 @@ class ArraySource(Source):
             # The last run may be shorter.
             numbers = numbers[numbers < self._n_rows]
             label = f"the runs of rows from row {some[0]} on"
-            yield label, Batch(X, weight, rows=numbers)
+            yield label, Batch(X, weight, rows=numbers, y=y)
 
     def sizes(self, runs: np.ndarray) -> np.ndarray:
         return np.minimum(self._run_rows, self._n_rows - runs * self._run_rows)
@@ -93,7 +98,8 @@ class ArraySource(Source):
 
     def _slice(self, start: int, stop: int) -> Batch:
         weight = None if self._weight is None else self._weight[start:stop]
-        return Batch(np.asarray(self._array[start:stop]), weight)
+        y = None if self._y is None else np.asarray(self._y[start:stop])
+        return Batch(np.asarray(self._array[start:stop]), weight, y=y)
 
     def _release(self) -> None:
         """Let go of the pages of a file that were read; they stay on disk."""

@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from skae._data.kinds import as_array
+from skae._data.pairs import check_target, pair, tell_of_unused_target
 from skae._data.schema import Schema
 from skae._data.source import Batch, reading
 from skae._data.validation import check_samples, check_weights
+from skae._warn import warn
 
 
 class BatchChecks:
@@ -25,8 +28,16 @@ class BatchChecks:
     dtype: np.dtype
     _raw_dtype: np.dtype | None = None
 
-    def __init__(self, estimator: Any, reset: bool, schema: Schema | None = None):
+    def __init__(
+        self,
+        estimator: Any,
+        reset: bool,
+        schema: Schema | None = None,
+        paired: bool = False,
+    ):
         self._schema = schema
+        # Whether the y of a batch is what is to be made of its samples.
+        self.paired = paired
         # Validation sets attributes, and warns of names that only some sources give.
         self._checked = copy.copy(estimator)
         self._names = list(getattr(estimator, "feature_names_in_", []))
@@ -50,7 +61,8 @@ class BatchChecks:
 
     @property
     def row_bytes(self) -> int:
-        return self.dtype.itemsize * int(np.prod(self._checked.sample_shape_))
+        n_values = int(np.prod(self._checked.sample_shape_)) * (1 + self.paired)
+        return self.dtype.itemsize * n_values
 
     def check(
         self, label: str, batch: Batch, survey: bool = False
@@ -72,9 +84,24 @@ class BatchChecks:
                     "Convert it in the source."
                 )
             X = check_samples(self._checked, X, reset=first and self._reset)
+            if self.paired:
+                X = self._with_target(X, batch.y)
+            elif first:
+                tell_of_unused_target(X, batch.y, "use fit_dataset(..., targets=True)")
             if first:
                 self.dtype = X.dtype
             return X, check_weights(batch.weight, X, all_zero=True)
+
+    def _with_target(self, X: np.ndarray, target: Any) -> np.ndarray:
+        if target is None:
+            raise ValueError(
+                "targets=True expects pairs (X, target), or (X, target, "
+                "sample_weight), in each batch; got no target. Give pairs, or leave "
+                "targets=False to reconstruct X."
+            )
+        if not hasattr(target, "columns"):
+            target = as_array(target)
+        return pair(X, check_target(self._checked, target, len(X)))
 
     def _check_names(self, batch: Batch, first: bool) -> None:
         names = batch.names
@@ -84,6 +111,7 @@ class BatchChecks:
                 names = []
         if first and self._reset:
             self._names = names
+            _tell_of_labels(names)
         elif names and self._names and names != self._names:
             pairs = zip_longest(names, self._names)
             i, (mine, theirs) = next(
@@ -94,3 +122,22 @@ class BatchChecks:
                 f"{len(self._names)} seen before it was {theirs!r}. Give the same "
                 "columns in the same order."
             )
+
+
+# Names of columns that say which row it is, or what it is, and not how it is.
+_LABELS = frozenset(
+    ["class", "fold", "id", "idx", "index", "key", "label", "labels", "row", "split",
+     "target", "targets", "unnamed: 0", "uuid", "y"]
+)  # fmt: skip
+
+
+def _tell_of_labels(names: list[str]) -> None:
+    """Warn of columns that go by the names of labels, and join the features."""
+    found = [n for n in names if n.lower() in _LABELS or n.lower().endswith("_id")]
+    if found:
+        warn(
+            f"The columns {', '.join(map(repr, found))} of the source look like "
+            f"labels or numbers of rows, and are taken as features like the other "
+            f"{len(names) - len(found)}. Leave them out of the source, for instance "
+            "with select_columns or drop; or rename them if they are features."
+        )

@@ -56,8 +56,12 @@ def _open_parquet(path: Path, files: list[Path]) -> Source:
     def read(run: int) -> Iterator[Batch]:
         file, group = runs[run]
         with pq.ParquetFile(file) as opened:
+            # pandas writes the index of a frame beside its columns.
+            of_pandas = opened.schema_arrow.pandas_metadata or {}
+            index = of_pandas.get("index_columns", [])
             for rows in opened.iter_batches(8192, row_groups=[group]):
-                columns = {n: _to_numpy(rows[n]) for n in rows.schema.names}
+                names = [n for n in rows.schema.names if n not in index]
+                columns = {n: _to_numpy(rows[n]) for n in names}
                 yield take_apart(columns)
 
     def label(run: int) -> str:
@@ -78,9 +82,12 @@ def _to_numpy(column: Any) -> np.ndarray:
 def _open_images(path: Path, files: list[Path]) -> Source:
     """Open images, each a file; their pixels become numbers from 0 to 1."""
     Image = _required("PIL.Image", "pillow", "Images")
+    ImageOps = _required("PIL.ImageOps", "pillow", "Images")
 
     def read(run: int) -> Iterator[Batch]:
         with Image.open(files[run]) as image:
+            # A camera held upright says so beside the pixels.
+            image = ImageOps.exif_transpose(image)
             if image.mode in ("1", "P"):
                 image = image.convert("L" if image.mode == "1" else "RGB")
             pixels = np.asarray(image)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from skae._data import limits
+from skae._data.pairs import inputs_of, outputs_of
 from skae._data.schema import Schema
 from skae._engines.protocol import Put, Trainer
 
@@ -24,8 +25,16 @@ class Resident:
 
     streamed = False
 
-    def __init__(self, X: np.ndarray, sample_weight: np.ndarray, schema: Schema):
+    def __init__(
+        self,
+        X: np.ndarray,
+        sample_weight: np.ndarray,
+        schema: Schema,
+        paired: bool = False,
+    ):
         self._X = X
+        # Whether a row is a sample and what is to be made of it.
+        self.paired = paired
         self.weight = sample_weight
         self._rows = np.flatnonzero(sample_weight)
         self._aside: np.ndarray | None = None
@@ -46,8 +55,9 @@ class Resident:
         }
 
     def range(self) -> tuple[float, float]:
-        """Give the least and the greatest value among rows of positive weight."""
-        kept = self._X if self.weight.all() else self._X[self.weight > 0]
+        """Give the least and the greatest value to reconstruct, by positive weight."""
+        wanted = outputs_of(self._X, self.paired)
+        kept = wanted if self.weight.all() else wanted[self.weight > 0]
         return kept.min(), kept.max()
 
     def set_aside(self, fraction: float, random_state: np.random.RandomState) -> None:
@@ -90,14 +100,16 @@ class Resident:
         """Encode n of the rows to train on, drawn at random, in random order."""
         rows = random_state.permutation(self._rows)[:n]
         blocks = np.split(rows, range(_ENCODED_ROWS, len(rows), _ENCODED_ROWS))
-        return np.concatenate([encode(self._X[block]) for block in blocks])
+        X = inputs_of(self._X, self.paired)
+        return np.concatenate([encode(X[block]) for block in blocks])
 
     def encode_all(self, encode: Callable) -> np.ndarray:
         """Encode the rows to train on, in an order that `set_targets` knows."""
+        X = inputs_of(self._X, self.paired)
         if len(self._rows) == self.n_rows:
-            return encode(self._X)
+            return encode(X)
         blocks = np.split(self._rows, range(_ENCODED_ROWS, self.n_train, _ENCODED_ROWS))
-        return np.concatenate([encode(self._X[block]) for block in blocks])
+        return np.concatenate([encode(X[block]) for block in blocks])
 
 
 def set_aside(

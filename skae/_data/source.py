@@ -9,12 +9,15 @@ in errors, and a batch. Packages are imported only by the sources that need them
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
+import itertools
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from skae._data import limits
+from skae._data.kinds import as_array
 
 
 class Batch(NamedTuple):
@@ -25,6 +28,8 @@ class Batch(NamedTuple):
     names: list[str] | None = None
     # The numbers of its rows in the source, where these are known.
     rows: np.ndarray | None = None
+    # What came beside the samples; labels are nothing to an autoencoder.
+    y: Any = None
 
     def numbered(self, start: int) -> "Batch":
         """Say that its rows follow each other in the source from a number on."""
@@ -55,7 +60,8 @@ class Source:
 
     def ordered(self) -> Labelled:
         """Give labels and batches in the order of the source."""
-        iterator = iter(self._batches)
+        # An endless iterator beside a length is as long as that says.
+        iterator = itertools.islice(self._batches, _length(self._batches))
         number = n_rows = 0
         while True:
             label = f"batch {number}"
@@ -151,29 +157,73 @@ class reading:
             ) from error
 
 
+def _length(batches: Any) -> int | None:
+    """Give the number of batches where an iterable says it."""
+    try:
+        return len(batches)
+    except (TypeError, NotImplementedError):
+        return None
+
+
 def take_apart(item: Any) -> Batch:
     """Find the samples, and weights if there are any, in what a source gives."""
-    weight = None
+    weight = y = None
+    if isinstance(item, list) and item and len(getattr(item[0], "shape", ())) > 1:
+        # Loaders of PyTorch and generators of Keras give lists for tuples.
+        item = tuple(item)
     if isinstance(item, tuple):
         if not 1 <= len(item) <= 3:
             raise ValueError(
                 "expected a batch to be an array X or a tuple (X,), (X, y) or "
-                f"(X, y, sample_weight), got a tuple of {len(item)}."
+                f"(X, y, sample_weight), got a tuple of {len(item)}. If these are "
+                "samples, make one array of them with np.stack."
             )
         weight = item[2] if len(item) == 3 else None
+        y = item[1] if len(item) > 1 else None
         item = item[0]
+        _refuse_single(item, y)
     if isinstance(item, Mapping):
-        return _from_columns(dict(item), weight)
+        return _from_columns(dict(item), weight)._replace(y=y)
     if not hasattr(item, "columns"):
-        item = np.asarray(item)
-    return Batch(item, weight)
+        item = as_array(item)
+        _refuse_paths(item)
+    return Batch(item, weight, y=y)
+
+
+def _refuse_single(X: Any, y: Any) -> None:
+    """Refuse a sample with its label where a batch of them is expected."""
+    shapes = [getattr(part, "shape", None) for part in (X, y)]
+    of_X, of_y = (tuple(shape) if shape is not None else None for shape in shapes)
+    single = np.isscalar(y) or of_y == ()
+    if single or (of_X and of_y and of_X[0] != of_y[0]):
+        raise ValueError(
+            "expected a batch of samples and as many labels, got "
+            f"X of shape {of_X} and y of shape {() if single else of_y}. If this is "
+            "one sample, put them together first: `dataset.batch(256)` of tf.data, a "
+            "DataLoader of PyTorch, or X[np.newaxis]."
+        )
+
+
+def _refuse_paths(X: np.ndarray) -> None:
+    if X.size and isinstance(X.flat[0], (str, bytes, os.PathLike)):
+        raise TypeError(
+            f"expected samples, got words such as {X.ravel().tolist()[0]!r}. Of files, "
+            "pass the path of the directory that holds them, or read them in an object "
+            "whose __iter__ gives batches of arrays."
+        )
 
 
 def _from_columns(columns: dict[str, Any], weight: Any) -> Batch:
     weight = columns.pop("sample_weight", weight)
+    # The index of a frame of pandas, as Arrow keeps it.
+    columns = {
+        name: column
+        for name, column in columns.items()
+        if not str(name).startswith("__index_level_")
+    }
     if "X" in columns:
-        return Batch(np.asarray(columns["X"]), weight)
-    arrays = {name: np.asarray(column) for name, column in columns.items()}
+        return Batch(as_array(columns["X"]), weight)
+    arrays = {name: as_array(column) for name, column in columns.items()}
     if len(arrays) == 1 and next(iter(arrays.values())).ndim > 1:
         return Batch(next(iter(arrays.values())), weight)
     if len(arrays) > 1 and all(

@@ -23,6 +23,7 @@ from skae._data import limits
 from skae._data.arrays import ArraySource
 from skae._data.checks import BatchChecks
 from skae._data.mixing import Columns, Mixed, Stream, in_blocks, through_buffer
+from skae._data.pairs import inputs_of, outputs_of
 from skae._data.resident import Part
 from skae._data.schema import Schema
 from skae._data.source import Batch, Labelled, Source
@@ -44,15 +45,18 @@ class Counts:
     low: float = np.inf
     high: float = -np.inf
 
-    def add(self, X: np.ndarray, used: np.ndarray, weighted: bool) -> None:
+    def add(
+        self, X: np.ndarray, used: np.ndarray, weighted: bool, paired: bool = False
+    ) -> None:
         """Add a batch, of which some rows have a positive weight."""
         self.n_rows += len(X)
         self.n_kept += len(used)
         self.n_bytes += X.nbytes
         self.weighted = self.weighted or weighted
         if len(used):
-            self.low = min(self.low, used.min())
-            self.high = max(self.high, used.max())
+            wanted = outputs_of(used, paired)
+            self.low = min(self.low, wanted.min())
+            self.high = max(self.high, wanted.max())
 
     def of_all_workers(self) -> "Counts":
         """Bring together what all workers counted."""
@@ -83,6 +87,8 @@ class Streamed:
     ):
         self._source = source
         self._checks = checks
+        # Whether a row is a sample and what is to be made of it.
+        self.paired = checks.paired
         self._counts = counts
         self._place = place
         self._sample = sample
@@ -108,7 +114,7 @@ class Streamed:
         }
 
     def range(self) -> tuple[float, float]:
-        """Give the least and the greatest value among rows of positive weight."""
+        """Give the least and the greatest value to reconstruct, by positive weight."""
         return float(self._counts.low), float(self._counts.high)
 
     def set_aside(self, fraction: float, random_state: np.random.RandomState) -> None:
@@ -202,7 +208,7 @@ class Streamed:
         draw = random.Random(int(random_state.randint(2**31 - 1)))
         chosen = np.array(sorted(draw.sample(range(self.n_train), n)))
         source, check = self._source, self._checks.check
-        if isinstance(source, ArraySource) and self._sizes_hold:
+        if isinstance(source, ArraySource) and self._sizes_hold and not self.paired:
             parts = [
                 encode(check("some rows", Batch(source.take(rows)))[0])
                 for rows in np.array_split(chosen, -(-len(chosen) // 256))
@@ -214,7 +220,7 @@ class Streamed:
                 within = chosen[(chosen >= start) & (chosen < start + len(X))] - start
                 start += len(X)
                 if len(within):
-                    parts.append(encode(X[within]))
+                    parts.append(encode(inputs_of(X[within], self.paired)))
         return random_state.permutation(np.concatenate(parts))
 
     def encode_all(self, encode: Callable) -> np.ndarray:
@@ -228,7 +234,7 @@ class Streamed:
                 continue
             kept = np.flatnonzero((weight > 0) & self._to_train(X))
             if len(kept):
-                some = encode(X[kept])
+                some = encode(inputs_of(X[kept], self.paired))
                 if Z is None:
                     Z = np.empty((self.n_train, some.shape[1]), some.dtype)
                 Z[done : done + len(kept)] = some
@@ -289,7 +295,7 @@ class Streamed:
             )
 
     def _room(self, n_rows: int) -> Columns:
-        shape = (n_rows, *self.schema.sample_shape)
+        shape = (n_rows, *[2] * self.paired, *self.schema.sample_shape)
         room = np.zeros(shape, self.dtype), np.zeros(n_rows, self._weight_dtype)
         if self._targets is None:
             return room

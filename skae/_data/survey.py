@@ -61,7 +61,7 @@ def survey(
     X, weight = (
         np.concatenate(columns) for columns in zip(*counting.kept, strict=True)
     )
-    return Resident(X, weight, checks.schema)
+    return Resident(X, weight, checks.schema, checks.paired)
 
 
 @dataclass
@@ -82,7 +82,7 @@ class _Counting:
             if not len(X):
                 continue
             used = X if weight.all() else X[weight > 0]
-            counts.add(X, used, batch.weight is not None)
+            counts.add(X, used, batch.weight is not None, self.checks.paired)
             if counts.n_bytes > self.limit:
                 self.kept = None
             if self.kept is not None:

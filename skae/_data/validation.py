@@ -9,6 +9,13 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skae._data.kinds import as_array
+from skae._data.refusals import (
+    in_our_words,
+    refuse_many_axes,
+    refuse_what_is_no_array,
+)
+
 # These dtypes are kept and converted batch by batch: a copy in float32 would take
 # four times the memory of uint8 images.
 _SMALL_DTYPES = tuple(np.dtype(name) for name in ("bool", "u1", "i1", "u2", "i2", "f2"))
@@ -25,15 +32,21 @@ def check_samples(estimator, X, reset):
     """
     if not reset and _is_plain(estimator, X):
         return X
-    if isinstance(X, (list, tuple)) and np.ndim(X[:1]) > 2:
-        X = np.asarray(X)
+    refuse_what_is_no_array(estimator, X, fits=reset)
+    if hasattr(X, "detach"):
+        X = as_array(X)
+    if isinstance(X, (list, tuple)):
+        with in_our_words(estimator):
+            X = np.asarray(X) if np.ndim(X[:1]) > 2 else X
+        refuse_many_axes(type(estimator).__name__, len(getattr(X, "shape", ())))
     shape = tuple(getattr(X, "shape", ()))
     images = len(shape) in (3, 4) and all(shape[1:])
     if not reset and (images or len(estimator.sample_shape_) > 1):
         _compare_shapes(estimator, shape)
     if images:
         X = np.asarray(X).reshape(shape[0], math.prod(shape[1:]))
-    X = validate_data(estimator, X, reset=reset, dtype=kept_dtype(X), order="C")
+    with in_our_words(estimator):
+        X = validate_data(estimator, X, reset=reset, dtype=kept_dtype(X), order="C")
     sample_shape = shape[1:] if images else X.shape[1:]
     if reset:
         estimator.sample_shape_ = sample_shape
@@ -73,9 +86,22 @@ def kept_dtype(X):
         native = dtype.newbyteorder("=")
         if native in _SMALL_DTYPES or native in (np.float32, np.float64):
             return native
-    if str(set(getattr(X, "dtypes", ()))) == "{Float32}":  # a frame of polars
-        return np.dtype(np.float32)
+    if len(getattr(X, "shape", ())) == 2 and hasattr(X, "columns"):
+        return _dtype_of_frame(X)
     return [np.float64, np.float32]
+
+
+def _dtype_of_frame(frame):
+    """Give a frame the dtype that the array of its columns has."""
+    names = {str(dtype).lower() for dtype in frame.dtypes}
+    names = {"bool" if name == "boolean" else name for name in names}
+    small = {dtype.name for dtype in _SMALL_DTYPES} | {"float32"}
+    if not names or not names <= small:
+        return [np.float64, np.float32]
+    found = np.result_type(*map(np.dtype, names))
+    # Dtypes of pandas' own and of polars may have holes, which an integer can't say.
+    plain = all(isinstance(dtype, np.dtype) for dtype in frame.dtypes)
+    return found if plain and found in _SMALL_DTYPES else np.dtype(np.float32)
 
 
 def check_weights(sample_weight, X, all_zero=False):

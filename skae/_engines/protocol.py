@@ -47,7 +47,11 @@ class Trainer(Protocol):
         sample_weight: np.ndarray,
         targets: np.ndarray | None = None,
     ) -> Put:
-        """Bring the columns of the data to where the trainer computes."""
+        """Bring the columns of the data to where the trainer computes.
+
+        Where rows of X have an axis more than samples, they are pairs: what the encoder
+        gets, and what the decoder is to give.
+        """
 
     def put_own(
         self,

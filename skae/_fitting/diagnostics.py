@@ -7,21 +7,18 @@ They look at a sample of the training data, at most a thousand rows.
 # SPDX-License-Identifier: BSD-3-Clause
 
 import math
-import os
-import sys
-import warnings
 
-import joblib
 import numpy as np
-import sklearn
 from sklearn.exceptions import ConvergenceWarning
 
 from skae._data import Data
+from skae._data.pairs import inputs_of, outputs_of
 from skae._engines.protocol import Program
 from skae._fitting.epochs import refuse_absurd_weights
 from skae._fitting.fitted import Fitted
 from skae._fitting.plan import Plan
 from skae._models import Spec
+from skae._warn import warn
 
 # The mean of fewer rows than this is no rival worth naming.
 _MIN_ROWS = 20
@@ -53,8 +50,9 @@ def warn_of_useless_fit(
 
     `whole` says whether the fit was as long as it takes to be held to its error.
     """
-    X = data.sample()
-    sample = X.reshape(len(X), -1).astype(spec.dtype)
+    rows = data.sample()
+    X, wanted = inputs_of(rows, data.paired), outputs_of(rows, data.paired)
+    sample = wanted.reshape(len(X), -1).astype(spec.dtype)
     low, high = sample.min(axis=0), sample.max(axis=0)
     varies = low < high
     # Of equal samples, equal latent vectors are the right ones.
@@ -66,15 +64,19 @@ def warn_of_useless_fit(
         if len(spec.sample_shape) == 1 and len(X) >= _MIN_ROWS:
             _warn_of_unscaled_columns(variance[varies], (high - low)[varies])
         _warn_of_output_range(spec, float(low.min()), float(high.max()))
+        _warn_of_pixels(spec, float(low.min()), float(high.max()))
+        _warn_of_probabilities(spec, float(low.min()), float(high.max()))
         latents = program.encode(weights, X)
-        if _warn_of_constant_latents(latents):
+        advice = _revive(spec, float(low.min()), float(high.max()))
+        if _warn_of_constant_latents(latents, advice):
             return
         outputs = program.decode(weights, latents).reshape(len(X), -1)
         error = float(np.square(outputs - sample, dtype=np.float64).mean())
         if _constant_columns(outputs)[varies].all():
-            _warn(
+            warn(
                 "The decoder gives the same reconstruction for every sample: a layer "
-                f"of it is dead or saturated. {_REVIVE}"
+                f"of it is dead or saturated. {advice}",
+                ConvergenceWarning,
             )
         elif (
             whole
@@ -82,34 +84,39 @@ def warn_of_useless_fit(
             and len(X) >= _MIN_ROWS
             and not error < variance.mean()
         ):
-            _warn(
+            warn(
                 "The reconstructions are no better than the mean of the training data "
                 f"(mean squared error {error:.3g} against {variance.mean():.3g}). "
-                "Scale the data first, for example with MinMaxScaler or "
-                "StandardScaler, or raise `epochs` or `learning_rate_init`."
+                f"{_teach(float(low.min()), float(high.max()))}",
+                ConvergenceWarning,
             )
 
 
-_REVIVE = (
-    "Scale the data first, for example with StandardScaler, take activation='elu' "
-    "(and latent_activation='linear'), or lower the learning rate."
-)
+def _revive(spec: Spec, low: float, high: float) -> str:
+    """Say what may help layers that are dead, without what is so already."""
+    others = [] if _is_scaled(low, high) else [_SCALE]
+    wanted = {"activation": "elu", "latent_activation": "linear"}
+    words = [f"{k}='{v}'" for k, v in wanted.items() if getattr(spec, k) != v]
+    if words:
+        others.append(f"take {' and '.join(words)}")
+    advice = ", or ".join([*others, "lower the learning rate"])
+    return f"{advice[0].upper()}{advice[1:]}."
 
 
-# The folders of code that no warning is about.
-_INSIDE = tuple(
-    os.path.join(os.path.dirname(path), "")
-    for path in (os.path.dirname(__file__), joblib.__file__, sklearn.__file__)
-)
+def _teach(low: float, high: float) -> str:
+    """Say what may help a fit that has learned too little."""
+    longer = "raise `epochs` or `learning_rate_init`."
+    if _is_scaled(low, high):
+        return longer.capitalize()
+    return f"Scale the data first, with MinMaxScaler or StandardScaler, or {longer}"
 
 
-def _warn(words: str, category: type[Warning] = ConvergenceWarning) -> None:
-    """Warn at the line that called skae, or the part of scikit-learn that did."""
-    # From Python 3.12 on this is the argument `skip_file_prefixes`.
-    frame, level = sys._getframe(), 1
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(words, category, stacklevel=level)
+_SCALE = "scale the data first, for example with StandardScaler"
+
+
+def _is_scaled(low: float, high: float) -> bool:
+    """Tell whether all values lie between -1 and 1, and fill a tenth of it."""
+    return low >= -1 and high <= 1 and high - low >= 0.1
 
 
 def _constant_columns(values: np.ndarray) -> np.ndarray:
@@ -118,19 +125,21 @@ def _constant_columns(values: np.ndarray) -> np.ndarray:
     return np.ptp(values, axis=0) <= rounding
 
 
-def _warn_of_constant_latents(latents: np.ndarray) -> bool:
+def _warn_of_constant_latents(latents: np.ndarray, advice: str) -> bool:
     dead = np.flatnonzero(_constant_columns(latents))
     if len(dead) == latents.shape[1]:
-        _warn(
+        warn(
             "The latent vector is the same for every sample: a layer of the encoder "
-            f"is dead or saturated, and `transform` tells nothing. {_REVIVE}"
+            f"is dead or saturated, and `transform` tells nothing. {advice}",
+            ConvergenceWarning,
         )
         return True
     if len(dead):
         names = ", ".join(map(str, dead[:10])) + (", ..." if len(dead) > 10 else "")
-        _warn(
+        warn(
             f"{len(dead)} of {latents.shape[1]} latent columns are the same for every "
-            f"sample and tell nothing: {names}. {_REVIVE}"
+            f"sample and tell nothing: {names}. {advice}",
+            ConvergenceWarning,
         )
     return False
 
@@ -140,12 +149,11 @@ def _warn_of_unscaled_columns(variance: np.ndarray, width: np.ndarray) -> None:
         return values.max() / np.sort(values)[(len(values) - 1) // 2]
 
     if ratio(variance) > _VARIANCE_RATIO and ratio(width) > _RANGE_RATIO:
-        _warn(
+        warn(
             "The columns of X differ in scale so much that the loss is that of the "
             f"largest alone: its variance is {ratio(variance):.1g} times that of half "
             "of the others. Scale them first, for example with StandardScaler in a "
-            "Pipeline.",
-            UserWarning,
+            "Pipeline."
         )
 
 
@@ -153,10 +161,35 @@ def _warn_of_output_range(spec: Spec, low: float, high: float) -> None:
     least, most = _LIMITS.get(spec.output_activation, (-math.inf, math.inf))
     slack = 0.05 * (most - least) if math.isfinite(most) else 0.05 * high
     if low < least - slack or high > most + slack:
-        _warn(
+        warn(
             f"The data reach from {low:.3g} to {high:.3g}, but the output activation "
             f"{spec.output_activation!r} gives no value outside of [{least:g}, "
             f"{most:g}]: reconstructions saturate there. Scale the data with "
-            "MinMaxScaler, or use output_activation='auto' or 'linear'.",
-            UserWarning,
+            "MinMaxScaler, or use output_activation='auto' or 'linear'."
+        )
+
+
+def _warn_of_pixels(spec: Spec, low: float, high: float) -> None:
+    """Warn of images whose pixels are still bytes.
+
+    A directory of images is read as numbers from 0 to 1; an array or a data set of the
+    same pixels is taken as it is, since nothing says that they are pixels.
+    """
+    if len(spec.sample_shape) > 1 and low >= 0 and 128 < high <= 255:
+        warn(
+            f"The images reach from {low:.3g} to {high:.3g}, as bytes do. Unlike those "
+            "of a directory they are not scaled, and the loss is in squares of such "
+            "numbers. Divide them by 255 first: X / 255, or dataset.map."
+        )
+
+
+def _warn_of_probabilities(spec: Spec, low: float, high: float) -> None:
+    """Warn where a cross-entropy gets what is no probability."""
+    name = getattr(spec.loss, "name", getattr(spec.loss, "__name__", spec.loss))
+    words = str(name).lower().replace("_", "")
+    if "binary" in words and "crossentropy" in words and (low < 0 or high > 1):
+        warn(
+            f"The data reach from {low:.3g} to {high:.3g}, and {name!r} expects values "
+            "from 0 to 1: its lowest value is not at a right reconstruction. Scale the "
+            "data with MinMaxScaler, or take loss='mse'."
         )

@@ -26,7 +26,7 @@ FLOORS = [
     {"_copies"},
     {"_fingerprints"},
     {"_threads", "_process"},
-    {"_interrupts"},
+    {"_interrupts", "_warn"},
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 MODULES = {

@@ -1,5 +1,6 @@
 """A fit whose numbers tell nothing says so, and what to do."""
 
+import re
 import warnings
 from functools import partial
 
@@ -40,8 +41,10 @@ def test_dead_latents(dead, words):
     bias[:] = 50
     kernel[:, dead], bias[dead] = 0, -1
     data = Resident(X, np.ones(len(X), X.dtype), Schema(64, (64,)))
-    with pytest.warns(ConvergenceWarning, match=f"{words}.*'elu'"):
+    with pytest.warns(ConvergenceWarning, match=f"{words}.*'linear'") as told:
         warn_of_useless_fit(ae._inference(), ae.weights_, ae._spec, data, False)
+    # Neither is advised that is so already: the activation, and pixels in [0, 1].
+    assert not re.search("'elu'|StandardScaler", str(told[0].message))
 
 
 def test_unscaled_columns():
@@ -95,3 +98,19 @@ def test_the_warning_points_to_the_line_of_the_user(wrap, method):
     with pytest.warns(UserWarning, match="from 0 to 16") as caught:
         call(X * 16)
     assert {warning.filename for warning in caught} == {__file__}
+
+
+@pytest.mark.parametrize("loss", ["binary_crossentropy", "object"])
+def test_a_cross_entropy_of_what_is_no_probability(loss):
+    keras = pytest.importorskip("keras")
+    loss = keras.losses.BinaryCrossentropy() if loss == "object" else loss
+    ae = small(loss=loss, output_activation="sigmoid")
+    with pytest.warns(UserWarning, match=r"from 0 to 1\.03.*from 0 to 1.*loss='mse'"):
+        ae.fit(X * 1.03)
+    ae.fit(X)
+
+
+def test_images_that_are_bytes():
+    images = (X.reshape(-1, 8, 8) * 255).astype(np.uint8)
+    with pytest.warns(UserWarning, match="from 0 to 255.*Divide them by 255"):
+        small().fit(images)

@@ -114,14 +114,15 @@ class DenseTrainer:
         weights = sample_weight[order]
         starts = range(0, len(order), batch_size)
         batch_weights = np.add.reduceat(weights, starts, dtype=np.float64)
+        n_features = self.chain.sizes[0]
         # The mean over the features, the mean over the weights, Adam's first factor.
-        factors = 2 * (1 - BETA_1) / (X.shape[1] * batch_weights)
+        factors = 2 * (1 - BETA_1) / (n_features * batch_weights)
         scales = weights * np.repeat(factors, batch_size)[: len(order)].astype(dtype)
         scales = scales[:, np.newaxis]
         steps = self._adam_steps(rates)
         drawn = targets is not None and self._strength
         if drawn:
-            pulls = scales * np.array(drawn * X.shape[1] / targets.shape[1], dtype)
+            pulls = scales * np.array(drawn * n_features / targets.shape[1], dtype)
         n_shares = 2 if self.chain.work * batch_size >= _SHARED_WORK else 1
         seed = self._seed
 
@@ -158,20 +159,26 @@ class DenseTrainer:
     def _spoiling(
         self, X: np.ndarray, rows: np.ndarray, seed: np.ndarray
     ) -> Spoiling | None:
-        if self._inputs is None:
+        n_features = self.chain.sizes[0]
+        if self._inputs is None and X.shape[1] == n_features:
             return None
-        return Spoiling(self._inputs, X[rows].astype(self.chain.dtype), seed)
+        # Of a pair, the second half is what is to be made of the first.
+        batch = X[rows].astype(self.chain.dtype)
+        given, wanted = batch[:, :n_features], batch[:, -n_features:]
+        return Spoiling(self._inputs, given, seed, wanted)
 
     def evaluate(self, put: Put, rows: np.ndarray, batch_size: int) -> Sums:
         """Give sum(w l) and sum(w) over the rows."""
         X, sample_weight, _ = put
-        layers = self.chain.layers(self._weights)
+        layers, n_features = self.chain.layers(self._weights), self.chain.sizes[0]
         total = weight = 0.0
         for start in range(0, len(rows), _EVALUATED_ROWS):
             batch = rows[start : start + _EVALUATED_ROWS]
             x, w = X[batch].astype(self.chain.dtype, copy=False), sample_weight[batch]
+            # Of a pair, the second half is what is to be made of the first.
+            x, wanted = x[:, :n_features], x[:, -n_features:]
             difference = forward(layers, x, self.chain.dtype)
-            difference -= x
+            difference -= wanted
             squares = np.einsum("ij,ij->i", difference, difference)
             total += float(squares @ w) / x.shape[1]
             weight += float(w.sum())

@@ -36,17 +36,30 @@ class Batch(NamedTuple):
 
 
 class Spoiling:
-    """What an objective does to the inputs of a step; each thread has its own."""
+    """The inputs of a step where they are not what is wanted of it.
 
-    def __init__(self, inputs: Callable, batch: np.ndarray, seed: np.ndarray):
+    An objective has spoilt them, or they are the first of pairs. Each thread has its
+    own.
+    """
+
+    def __init__(
+        self,
+        inputs: Callable | None,
+        batch: np.ndarray,
+        seed: np.ndarray,
+        wanted: np.ndarray,
+    ):
         self._inputs = inputs
         self._seed = seed
         self.batch = batch
+        self.wanted = wanted
         # That of the generator after the step.
         self.seed = seed
 
     def inputs(self, rows: slice) -> np.ndarray:
         """Give what the encoder gets for some rows of the batch."""
+        if self._inputs is None:
+            return self.batch[rows]
         draw = NumpyDraw(self._seed, rows.start, self.batch)
         # A copy: the decoder is asked for what the batch holds.
         x = self.batch[rows].copy()
@@ -161,7 +174,7 @@ class Workspace:
         x = share.forwards[0].inputs
         if batch.spoiling is not None:
             x[...] = batch.spoiling.inputs(mine)
-            clean = batch.spoiling.batch[mine]
+            clean = batch.spoiling.wanted[mine]
         else:
             clean = x
             if batch.X.dtype == x.dtype:

@@ -41,13 +41,17 @@ class BatchLoss:
         """Give the sums over a batch; each penalty of a layer counts for every row."""
         import tensorflow as tf
 
-        # Layers may have a dtype of their own, the last ones too.
+        # Pairs have an axis more: a sample, and what is to be made of it.
+        wanted = x
+        if len(x.shape) > len(self._encoder.inputs[0].shape):
+            x, wanted = x[:, 0], x[:, 1]
         code = self._encoder(self._inputs(x, training), training=training)
+        # Layers may have a dtype of their own, the last ones too.
         code = tf.cast(code, x.dtype)
         latents = self._latents(code, training)
         outputs = tf.cast(self._decoder(latents, training=training), x.dtype)
         weight = tf.reduce_sum(w)
-        losses = tf.cast(self._sample_losses(x, outputs), w.dtype)
+        losses = tf.cast(self._sample_losses(wanted, outputs), w.dtype)
         penalty = hook(self._objective, "penalty")
         if penalty is not None:
             values = penalty(code, latents)

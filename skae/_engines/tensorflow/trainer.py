@@ -196,7 +196,7 @@ class Trainer:
         """Run the trace of a function for tensors like these: an old one, or a new."""
         import tensorflow as tf
 
-        key = function.__name__, tensors[0].dtype
+        key = function.__name__, tensors[0].dtype, tensors[0].shape.rank
         if key in self._traced:
             return self._traced[key](*tensors)
         # Any number of samples, and any batch size, by one trace.
