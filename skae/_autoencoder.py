@@ -42,7 +42,7 @@ from skae._data.validation import (
     check_weights,
 )
 from skae._engines.choice import inference_program, training_program
-from skae._engines.tensorflow.program import get_program
+from skae._engines.tensorflow.program import Inference, get_program
 from skae._engines.tensorflow.workers import outside_strategy
 from skae._files.export import export
 from skae._files.store import write
@@ -192,7 +192,9 @@ class AutoencoderTransformer(
     Attributes
     ----------
     weights_ : list of ndarray
-        The weights, in the order of `encoder_.weights + decoder_.weights`.
+        The weights, in the order of `encoder_.weights + decoder_.weights`. Where
+        TensorFlow has computed with an array, it is read-only: put another in its
+        place.
 
     history_ : dict of list of float
         The training loss ("loss") and, with early stopping, the validation loss
@@ -930,7 +932,7 @@ class AutoencoderTransformer(
         """Give the program of the fit: what it was made of may have changed since."""
         program = vars(self).get("_program")
         if program is None:
-            program = self._program = get_program(self._spec)
+            program = self._program = Inference(get_program(self._spec))
         return program
 
     def _sample_scores(self, X, target=None):

@@ -14,7 +14,8 @@ from skae._engines.numpy.activations import ACTIVATIONS
 from skae._engines.numpy.program import DenseProgram
 from skae._engines.protocol import Program
 from skae._engines.tensorflow.distributed import distributed_program
-from skae._engines.tensorflow.program import get_program
+from skae._engines.tensorflow.program import Inference, get_program
+from skae._engines.tensorflow.program import Program as Traced
 from skae._engines.tensorflow.workers import current_strategy
 from skae._layers import is_chain
 from skae._models import Spec
@@ -67,7 +68,9 @@ def training_program(spec: Spec) -> Program:
     return get_program(spec)
 
 
-def inference_program(spec: Spec, trained: Program | None = None) -> Program | None:
+def inference_program(
+    spec: Spec, trained: Program | None = None
+) -> DenseProgram | Inference | None:
     """Give the program that encodes and decodes; None where it is yet to be traced.
 
     It is the one that has trained, but for what NumPy does without TensorFlow.
@@ -75,7 +78,7 @@ def inference_program(spec: Spec, trained: Program | None = None) -> Program | N
     dense = dense_program(spec)
     if dense is not None or current_strategy() is not None:
         return dense
-    return trained
+    return Inference(trained) if isinstance(trained, Traced) else None
 
 
 def dense_program(spec: Spec) -> DenseProgram | None:

@@ -1,7 +1,9 @@
 """The forward pass in NumPy: Keras' numbers, and always the same bits."""
 
+import gc
 import pickle
 import signal
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -14,6 +16,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork, _threads
 from skae._engines.numpy.activations import ACTIVATIONS
 from skae._engines.numpy.forward import Layer, forward
+from skae._engines.tensorflow import program
 from skae._threads import one_blas_thread
 
 pytestmark = pytest.mark.kernel
@@ -203,3 +206,86 @@ def test_ctrl_c_while_threads_are_given_back_leaves_none_behind(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         compute()
     assert [library.num_threads for library in libraries] == [3, 3]
+
+
+# ----------------------------------------------------------------------------- serving
+
+
+@pytest.fixture
+def conv():
+    ae = AutoencoderTransformer(
+        3, network=ConvNetwork((4,)), epochs=1, arrange=None, random_state=0
+    )
+    return ae.fit(IMAGES)
+
+
+def test_a_call_brings_its_rows_to_tensorflow_and_nothing_else(conv, monkeypatch):
+    """Threads that convert weights wait for one another."""
+    import tensorflow as tf
+
+    Z = conv.transform(IMAGES)
+    convert, brought = tf.convert_to_tensor, []
+
+    def counted(value):
+        brought.append(value.shape)
+        return convert(value)
+
+    conv.transform(IMAGES[:2])
+    conv.inverse_transform(Z), conv.inverse_transform(Z)
+    monkeypatch.setattr(tf, "convert_to_tensor", counted)
+    conv.transform(IMAGES[:5]), conv.inverse_transform(Z[:6])
+    assert brought == [(5, 8, 8), (6, 3)]
+
+
+def test_the_first_calls_and_the_later_ones_give_the_same_bits(conv):
+    for one in (IMAGES, IMAGES[:1], np.tile(IMAGES, (5, 1, 1))):
+        ae = pickle.loads(pickle.dumps(conv))
+        results = [ae.inverse_transform(ae.transform(one)) for _ in range(4)]
+        for result in results[1:]:
+            assert_array_equal(result, results[0])
+
+
+def test_other_weights_are_used_and_changes_within_an_array_are_refused(conv):
+    results = [conv.transform(IMAGES) for _ in range(3)]
+    with pytest.raises(ValueError, match="read-only"):
+        conv.weights_[0][...] = 0
+    # In place of an array, and of the list.
+    conv.weights_[0] = conv.weights_[0] * 2
+    results.append(conv.transform(IMAGES))
+    conv.weights_ = [weight * 2 for weight in conv.weights_]
+    results += [conv.transform(IMAGES) for _ in range(3)]
+    fresh = pickle.loads(pickle.dumps(conv))
+    assert_array_equal(fresh.transform(IMAGES), results[-1])
+    assert_array_equal(results[0], results[2])
+    assert_array_equal(results[-1], results[-3])
+    assert abs(results[3] - results[2]).max() > 1e-3
+    assert abs(results[4] - results[3]).max() > 1e-3
+    # A later fit has arrays of its own.
+    conv.set_params(warm_start=True).fit(IMAGES).partial_fit(IMAGES)
+    assert abs(conv.transform(IMAGES) - results[-1]).max() > 1e-3
+
+
+def test_large_weights_are_not_held_twice(conv, monkeypatch):
+    monkeypatch.setattr(program, "MAX_IDLE_BYTES", 1000)
+    results = [conv.transform(IMAGES) for _ in range(3)]
+    assert conv.weights_[0].flags.writeable
+    assert_array_equal(results[0], results[2])
+
+
+def test_threads_that_call_for_the_first_time_together_give_what_one_gives(conv):
+    expected = conv.transform(IMAGES[:1])
+    ae = pickle.loads(pickle.dumps(conv))
+    with ThreadPoolExecutor(8) as pool:
+        for Z in pool.map(lambda _: ae.transform(IMAGES[:1]), range(100)):
+            assert_array_equal(Z, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_are_let_go_with_their_estimator(conv, dtype):
+    ae = conv.fit(IMAGES.astype(dtype))
+    for _ in range(3):
+        ae.transform(IMAGES)
+    weight = weakref.ref(ae.weights_[0])
+    ae.fit(IMAGES)
+    gc.collect()
+    assert weight() is None

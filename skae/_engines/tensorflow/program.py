@@ -9,9 +9,10 @@ which owns the variables; fits that run at the same time lease different ones.
 # SPDX-License-Identifier: BSD-3-Clause
 
 import copy
+import operator
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -92,13 +93,19 @@ class Program:
         variables = [*self._encoder.weights, *self._decoder.weights]
         refuse_other_shapes(weights, [tuple(v.shape) for v in variables])
 
-    def encode(self, weights: Sequence[np.ndarray], X: np.ndarray) -> np.ndarray:
-        mine = weights[: self.n_encoder_weights]
-        return self._run(self._traced_once("encode", self._latents), mine, X)
+    def encode(self, weights: Weights, X: np.ndarray) -> np.ndarray:
+        return self.in_blocks(self._part("encode", weights), X)
 
-    def decode(self, weights: Sequence[np.ndarray], Z: np.ndarray) -> np.ndarray:
-        mine = weights[self.n_encoder_weights :]
-        return self._run(self._traced_once("decode", self._decoder), mine, Z)
+    def decode(self, weights: Weights, Z: np.ndarray) -> np.ndarray:
+        return self.in_blocks(self._part("decode", weights), Z)
+
+    def bound(self, name: str, weights: Weights) -> Callable:
+        """Give "encode" or "decode" as a traced function of a batch alone."""
+        import tensorflow as tf
+
+        part, signature = self._part(name, weights), self._signature(self._model(name))
+        function = tf.function(part, input_signature=[signature], autograph=False)
+        return _first_run(function, signature)
 
     @contextmanager
     def lease(self) -> Iterator["Trainer"]:
@@ -124,11 +131,26 @@ class Program:
     def _new_trainer(self) -> "Trainer":
         return Trainer(self.spec)
 
-    def _traced_once(self, name: str, model: Any) -> Callable:
+    def _model(self, name: str) -> Any:
+        return self._latents if name == "encode" else self._decoder
+
+    def _signature(self, model: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.TensorSpec(model.inputs[0].shape, self.spec.dtype)
+
+    def _part(self, name: str, weights: Weights) -> Callable:
+        """Give "encode" or "decode" as a function of a batch."""
+        import tensorflow as tf
+
+        refuse_fork()
         # Two threads may trace at the same time; what one has traced serves both.
         if name not in self._traced:
-            self._traced.setdefault(name, self._trace(model))
-        return self._traced[name]
+            self._traced.setdefault(name, self._trace(self._model(name)))
+        traced, n = self._traced[name], self.n_encoder_weights
+        mine = weights[:n] if name == "encode" else weights[n:]
+        tensors = [tf.convert_to_tensor(weight) for weight in mine]
+        return lambda batch: traced(*tensors, batch)
 
     def _trace(self, model: Any) -> Callable:
         """Trace a model as a pure function of its weights and a batch."""
@@ -147,29 +169,80 @@ class Program:
             return tf.cast(outputs, self.spec.dtype)
 
         signature = [tf.TensorSpec(v.shape, v.dtype) for v in model.weights]
-        signature.append(tf.TensorSpec(model.inputs[0].shape, self.spec.dtype))
+        signature.append(self._signature(model))
         function = tf.function(run, input_signature=signature, autograph=False)
-        with quiet():
-            with ctrl_c_waits():
-                traced = function.get_concrete_function()
-            # What TensorFlow notes, it notes in the first run.
-            shape = [1 if n is None else n for n in model.inputs[0].shape]
-            traced(*(v.value for v in model.weights), tf.zeros(shape, self.spec.dtype))
-        return traced
+        return _first_run(function, *signature)
 
-    def _run(
-        self, function: Callable, weights: Sequence[np.ndarray], X: np.ndarray
-    ) -> np.ndarray:
+    def in_blocks(self, function: Callable, X: np.ndarray) -> np.ndarray:
+        """Apply a function of a batch to rows, some at a time."""
         import tensorflow as tf
 
         refuse_fork()
-        tensors = [tf.convert_to_tensor(weight) for weight in weights]
 
-        def as_dtype(part: np.ndarray) -> np.ndarray:
-            return part.astype(self.spec.dtype, copy=False)
+        def run(block: np.ndarray) -> np.ndarray:
+            block = block.astype(self.spec.dtype, copy=False)
+            return function(tf.convert_to_tensor(block)).numpy()
 
-        parts = [
-            function(*tensors, tf.convert_to_tensor(as_dtype(part))).numpy()
-            for part in np.split(X, range(BLOCK_ROWS, len(X), BLOCK_ROWS))
-        ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if len(X) <= BLOCK_ROWS:
+            return run(X)
+        blocks = np.split(X, range(BLOCK_ROWS, len(X), BLOCK_ROWS))
+        return np.concatenate([run(block) for block in blocks])
+
+
+def _first_run(function: Any, *signature: Any) -> Callable:
+    """Trace a function, and run it once: what TensorFlow notes, it notes then."""
+    import tensorflow as tf
+
+    zeros = [
+        tf.zeros([1 if n is None else n for n in given.shape], given.dtype)
+        for given in signature
+    ]
+    with quiet():
+        with ctrl_c_waits():
+            traced = function.get_concrete_function()
+        traced(*zeros)
+    return traced
+
+
+class Inference:
+    """A program with the weights of one estimator.
+
+    To bring weights to TensorFlow takes longer than the network takes for a sample.
+    Threads that do so at the same time hand the interpreter to one another all the
+    while, and each waits for all the others.
+    """
+
+    def __init__(self, program: Program):
+        self._program = program
+        # Weights, and the functions that hold them; None for who asked only once.
+        self._bound: tuple[list[np.ndarray], dict[str, Callable | None]] = ([], {})
+
+    def encode(self, weights: Weights, X: np.ndarray) -> np.ndarray:
+        function = self._function("encode", weights)
+        if function is None:
+            return self._program.encode(weights, X)
+        return self._program.in_blocks(function, X)
+
+    def decode(self, weights: Weights, Z: np.ndarray) -> np.ndarray:
+        function = self._function("decode", weights)
+        if function is None:
+            return self._program.decode(weights, Z)
+        return self._program.in_blocks(function, Z)
+
+    def _function(self, name: str, weights: Weights) -> Callable | None:
+        arrays, functions = self._bound
+        if len(arrays) != len(weights) or not all(map(operator.is_, arrays, weights)):
+            arrays, functions = list(weights), {}
+            self._bound = arrays, functions
+        if name not in functions:
+            # Of many fits in a search each is asked once, which is not worth it. What
+            # is bound is held twice, as arrays and as tensors.
+            plain = all(isinstance(weight, np.ndarray) for weight in weights)
+            if plain and sum(weight.nbytes for weight in weights) <= MAX_IDLE_BYTES:
+                functions[name] = None
+        elif functions[name] is None:
+            for weight in weights:
+                # A change within an array would not be seen; now NumPy refuses it.
+                weight.flags.writeable = False
+            functions[name] = self._program.bound(name, weights)
+        return functions.get(name)
