@@ -652,6 +652,7 @@ class AutoencoderTransformer(
         targets = None if target is None else Targets(self, target, X)
 
         def scores_of(block):
+            """Score a block beside its targets."""
             part = None if targets is None else targets.next(len(block))
             return self._sample_scores(block, part)
 
