@@ -651,12 +651,13 @@ class AutoencoderTransformer(
         check_is_fitted(self)
         targets = None if target is None else Targets(self, target, X)
 
-        def scores_of(block):
-            """Score a block beside its targets."""
-            part = None if targets is None else targets.next(len(block))
-            return self._sample_scores(block, part)
-
-        scores = over_blocks(self, X, scores_of)
+        scores = over_blocks(
+            self,
+            X,
+            lambda block: self._sample_scores(
+                block, None if targets is None else targets.next(len(block))
+            ),
+        )
         sample_weight = check_weights(sample_weight, scores)
         return float(np.average(scores, weights=sample_weight))
 

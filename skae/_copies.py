@@ -9,7 +9,6 @@ the value that was set since.
 
 import copy
 import inspect
-import random
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+
+from skae._process import python_random_kept
 
 # The attribute of a variable of TensorFlow that says how it was drawn.
 _DRAWN = "_skae_drawn"
@@ -115,10 +116,9 @@ def copy_layer(layer: Any, what: str = "the network") -> Any:
     """Copy a layer or a model, with its weights and how they were drawn."""
     import keras
 
-    # Layers draw seeds from Python's global generator.
-    python_state = random.getstate()
     try:
-        with found_by_keras(layer):
+        # Layers draw seeds.
+        with python_random_kept(), found_by_keras(layer):
             copied = keras.layers.deserialize(keras.layers.serialize(layer))
         _copy_variables(layer, copied)
     except Exception as error:
@@ -131,8 +131,6 @@ def copy_layer(layer: Any, what: str = "the network") -> Any:
             "base class; functions that layers are given need the decorator "
             f"`@keras.saving.register_keras_serializable()`. Keras says: {error}"
         ) from error
-    finally:
-        random.setstate(python_state)
     return copied
 
 
@@ -219,11 +217,9 @@ def _is_found(layer: Any) -> bool:
     if keras.saving.get_registered_name(cls) != cls.__name__:
         return True
     # Some versions find classes that can be imported, too. Layers draw seeds.
-    python_state = random.getstate()
     try:
-        keras.layers.deserialize(keras.layers.serialize(layer))
+        with python_random_kept():
+            keras.layers.deserialize(keras.layers.serialize(layer))
     except Exception:
         return False
-    finally:
-        random.setstate(python_state)
     return True

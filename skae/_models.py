@@ -12,7 +12,12 @@ from typing import Any, NamedTuple
 
 from skae._copies import remembered, with_copies
 from skae._interrupts import ctrl_c_waits
-from skae._process import import_tensorflow, quiet, spare_gpu_memory
+from skae._process import (
+    import_tensorflow,
+    python_random_kept,
+    quiet,
+    spare_gpu_memory,
+)
 
 
 class Spec(NamedTuple):
@@ -60,16 +65,16 @@ def build_models(spec: Spec) -> tuple[Any, Any]:
     # anew from `random_state`, so the user's generator is left as it was; and what
     # hides a seed of its own, such as a function that holds an initializer, draws the
     # same in each build. The policy is Keras' own and belongs to this thread.
-    python_state, policy = random.getstate(), keras.config.dtype_policy()
-    try:
-        random.seed(0)
-        keras.config.set_dtype_policy(spec.dtype)
-        with remembered() as made:
-            models = _build(spec)
-        return with_copies(models, made)
-    finally:
-        keras.config.set_dtype_policy(policy)
-        random.setstate(python_state)
+    policy = keras.config.dtype_policy()
+    with python_random_kept():
+        try:
+            random.seed(0)
+            keras.config.set_dtype_policy(spec.dtype)
+            with remembered() as made:
+                models = _build(spec)
+            return with_copies(models, made)
+        finally:
+            keras.config.set_dtype_policy(policy)
 
 
 def _build(spec: Spec) -> tuple[Any, Any]:

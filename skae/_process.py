@@ -5,6 +5,7 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -228,3 +229,30 @@ def spare_gpu_memory() -> None:
     for gpu in [] if decided else gpus:
         with suppress(RuntimeError):  # raised once TensorFlow has begun
             tf.config.experimental.set_memory_growth(gpu, True)
+
+
+# ------------------------------------------------------- Python's generator of numbers
+
+_n_drawing = 0
+_state_before: Any = None
+_generator_door = threading.Lock()
+
+
+@contextmanager
+def python_random_kept() -> Iterator[None]:
+    """Leave Python's global generator as it was, whatever layers draw from it inside.
+
+    Threads may be inside at the same time: the last one out gives it back.
+    """
+    global _n_drawing, _state_before
+    with _generator_door:
+        if not _n_drawing:
+            _state_before = random.getstate()
+        _n_drawing += 1
+    try:
+        yield
+    finally:
+        with _generator_door:
+            _n_drawing -= 1
+            if not _n_drawing:
+                random.setstate(_state_before)

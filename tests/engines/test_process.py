@@ -1,6 +1,7 @@
 """What is heard of TensorFlow, which backend Keras has, and when Ctrl-C strikes."""
 
 import os
+import random
 import re
 import signal
 import subprocess
@@ -131,6 +132,7 @@ def test_what_is_heard_at_each_level(level, heard, monkeypatch, capfd):
 
 CRASH = f"""
 import os
+import random
 from skae._process import quiet
 with quiet():
     os.write(2, b"{LINES["I"]}\\n{LINES["F"]}\\n")
@@ -169,6 +171,7 @@ def test_a_program_started_meanwhile_is_heard_whenever_it_speaks():
 
 HEARD_AT_ONCE = """
 import os
+import random
 from skae._process import quiet
 receives, sends = os.pipe()
 os.dup2(sends, 2)
@@ -365,3 +368,21 @@ def test_a_block_in_another_thread_holds_nothing_up():
         strike()
     struck.set()
     thread.join()
+
+
+# ------------------------------------------------------- Python's generator of numbers
+
+
+def test_threads_that_build_layers_leave_python_s_generator_as_it_was():
+    both = threading.Barrier(2, timeout=30)
+    before = random.getstate()
+
+    def draw(_):
+        with _process.python_random_kept():
+            both.wait()
+            random.random()
+            both.wait()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(draw, range(2)))
+    assert random.getstate() == before
