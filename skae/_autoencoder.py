@@ -433,7 +433,7 @@ class AutoencoderTransformer(
         """
         goes_on = self.warm_start and hasattr(self, "weights_")
         data = self._validate_fit(X, y, sample_weight, target, goes_on)
-        return self._fit(data, X, goes_on)
+        return self._fit(data, _told(X, y, sample_weight), goes_on)
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
@@ -519,7 +519,7 @@ class AutoencoderTransformer(
         checks = BatchChecks(self, reset=not goes_on, paired=targets)
         data = self._survey(open_source(source), checks)
         try:
-            return self._fit(data, source, goes_on, checkpoint=kept)
+            return self._fit(data, _told(source), goes_on, checkpoint=kept)
         except BaseException:
             if kept is not None and kept.written is not None:
                 self._adopt(kept.written, before)
@@ -552,7 +552,7 @@ class AutoencoderTransformer(
         """
         goes_on = hasattr(self, "weights_")
         data = self._validate_fit(X, y, sample_weight, target, goes_on)
-        return self._fit(data, X, goes_on, partial=True)
+        return self._fit(data, _told(X, y, sample_weight), goes_on, partial=True)
 
     def transform(self, X):
         """Map samples to their latent vectors.
@@ -880,7 +880,7 @@ class AutoencoderTransformer(
     # -------------------------------------------------------------- training
 
     @outside_strategy
-    def _fit(self, data, X, goes_on, partial=False, checkpoint=None):
+    def _fit(self, data, told, goes_on, partial=False, checkpoint=None):
         """Train on checked data, and take over what came of it, all at once."""
         before = Fitted.of(self) if goes_on else None
         spec = make_spec(self, data, before)
@@ -895,12 +895,13 @@ class AutoencoderTransformer(
         plan = make_plan(self, spec, data, start.n_steps, partial)
         with program.lease() as trainer:
             run = Run(plan, program, trainer, data, start)
-            run.watch(self, X)
+            run.watch(self, told)
             if checkpoint is not None:
                 checkpoint.bind(run, start)
             run.epochs(None if checkpoint is None else checkpoint.keep)
             fitted = run.fitted()
         judge(fitted, plan, program, data)
+        run.end(fitted if before is None else fitted.after(before, partial))
         if checkpoint is not None:
             checkpoint.finish(fitted)
         return self._adopt(fitted, before, partial, program)
@@ -983,12 +984,7 @@ class AutoencoderTransformer(
         }[part]
 
 
-def _load(trainer, weights, state, seed):
-    try:
-        trainer.load(weights, state, seed)
-    except ValueError as error:
-        raise ValueError(
-            "The weights of the last fit do not go with the network that the "
-            "parameters now describe. To go on from them, set the parameters back; to "
-            "start anew, use `fit` with warm_start=False."
-        ) from error
+def _told(X, y=None, sample_weight=None):
+    """Give what scikit-learn's callbacks are told of the data."""
+    metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+    return {"X": X, "y": y, "metadata": metadata}

