@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn.datasets import load_digits
-from small import small
+from small import python, small, small_conv
 
 from skae import AutoencoderTransformer, ConvNetwork, Denoising, DenseNetwork
 
@@ -64,3 +65,58 @@ def test_only_the_first_argument_goes_by_position(kind):
     kind((8,))
     with pytest.raises(TypeError, match="positional"):
         kind((8,), (9,))
+
+
+# ------------------------------------------------------------- TensorFlow's own ways
+
+
+def total(x, outputs):
+    import tensorflow as tf
+
+    return tf.reduce_mean((x - outputs) ** 2)
+
+
+@pytest.mark.parametrize("weight", [None, np.full(200, 2.0)])
+def test_a_loss_of_one_number_a_batch_is_that_of_its_samples(weight):
+    ae = small_conv(loss=total).fit(X, sample_weight=weight)
+    expected = small_conv(loss="mse").fit(X, sample_weight=weight)
+    assert_allclose(ae.history_["loss"], expected.history_["loss"], rtol=1e-4)
+    keras = pytest.importorskip("keras")
+
+    class Total(keras.losses.Loss):
+        def call(self, x, outputs):
+            return total(x, outputs)
+
+    ae = small_conv(loss=Total()).fit(X, sample_weight=weight)
+    assert_allclose(ae.history_["loss"], expected.history_["loss"], rtol=1e-4)
+
+
+def test_a_call_inside_of_a_graph_is_refused_in_words():
+    tf = pytest.importorskip("tensorflow")
+    ae, words = small_conv().fit(X), r"eager execution.*tf\.function.*encoder_"
+
+    @tf.function(autograph=False)
+    def traced():
+        ae.transform(X)
+
+    for fit in (ae.fit, small_conv(latent_dim=2).fit, ae.transform):
+        with pytest.raises(RuntimeError, match=words), tf.Graph().as_default():
+            fit(X)
+    with pytest.raises(RuntimeError, match=words):
+        traced()
+    ae.fit(X)  # nothing was left in halves
+
+
+def test_without_eager_execution_there_are_words():
+    code = """
+import json, warnings
+warnings.simplefilter("ignore")
+import numpy as np, tensorflow as tf
+tf.compat.v1.disable_eager_execution()
+from skae import AutoencoderTransformer
+try:
+    AutoencoderTransformer(network="conv", epochs=1).fit(np.eye(8, dtype="f4"))
+except RuntimeError as error:
+    print(json.dumps(str(error)))
+"""
+    assert "eager execution" in python(code, warnings="ignore")

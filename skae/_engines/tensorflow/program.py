@@ -23,7 +23,7 @@ from skae._engines.tensorflow.trainer import Trainer
 from skae._fingerprints import fingerprint
 from skae._interrupts import ctrl_c_waits
 from skae._models import Spec, build_models, latent_models
-from skae._process import import_tensorflow, quiet, refuse_fork
+from skae._process import import_tensorflow, quiet, refuse_fork, refuse_graph
 
 # Programs kept for later fits; the one used longest ago is let go first.
 MAX_PROGRAMS = 32
@@ -39,6 +39,7 @@ def get_program(spec: Spec) -> "Program":
     """Give the program for a spec: the one at hand, or a new one."""
     refuse_fork()
     import_tensorflow()  # before the lock: see `refuse_fork`
+    refuse_graph()
     key = fingerprint(tuple(spec))
     with _lock:
         program = _programs.get(key)
@@ -162,6 +163,7 @@ class Program:
         import tensorflow as tf
 
         refuse_fork()
+        refuse_graph()
         tensors = [tf.convert_to_tensor(weight) for weight in weights]
 
         def as_dtype(part: np.ndarray) -> np.ndarray:
