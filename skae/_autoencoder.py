@@ -165,7 +165,8 @@ class AutoencoderTransformer(
         1. Only used if `early_stopping` is True.
 
     n_iter_no_change : int, default=10
-        How many epochs may pass without a fall of the validation loss. Only used if
+        How many epochs may pass without a fall of the validation loss. Those in which
+        the learning rate of "cosine" rises do not count. Only used if
         `early_stopping` is True.
 
     tol : float, default=1e-4
@@ -182,7 +183,8 @@ class AutoencoderTransformer(
         holds the copies.
 
     verbose : int, default=0
-        1 shows a progress bar with the loss and the time left; 0 shows nothing.
+        1 shows a progress bar with the loss and the time left; 2 or more writes a line
+        for each epoch, for log files; 0 shows nothing.
 
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights, the order of the samples, the validation
@@ -871,7 +873,7 @@ class AutoencoderTransformer(
 
     @outside_strategy
     def _survey(self, source, checks):
-        if not self.verbose:
+        if self.verbose != 1:
             return survey(source, checks)
         bar = RowsBar("reading")
         with bar:

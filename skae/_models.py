@@ -137,6 +137,9 @@ def sample_loss(loss: Any) -> Callable:
 
     def loss_of_samples(x: Any, outputs: Any) -> Any:
         values = function(x, outputs)
+        if getattr(values, "shape", None) == ():
+            # One number for the batch: each of its samples has it, as in Keras.
+            return tf.fill([tf.shape(x)[0]], values)
         return tf.reduce_mean(tf.reshape(values, [tf.shape(x)[0], -1]), axis=1)
 
     return loss_of_samples

@@ -70,7 +70,7 @@ class DenseNetwork(BaseEstimator):
         "decoder_layer_sizes": ["array-like", None],
     }
 
-    def __init__(self, hidden_layer_sizes="auto", decoder_layer_sizes=None):
+    def __init__(self, hidden_layer_sizes="auto", *, decoder_layer_sizes=None):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.decoder_layer_sizes = decoder_layer_sizes
 
@@ -237,6 +237,7 @@ class ConvNetwork(BaseEstimator):
     def __init__(
         self,
         filters=(32, 64),
+        *,
         kernel_size=3,
         strides=2,
         hidden_layer_sizes=(),

@@ -231,6 +231,19 @@ def spare_gpu_memory() -> None:
             tf.config.experimental.set_memory_growth(gpu, True)
 
 
+def refuse_graph() -> None:
+    """Refuse to compute while TensorFlow only writes down what is to be computed."""
+    import tensorflow as tf
+
+    if not tf.executing_eagerly():
+        raise RuntimeError(
+            "skae needs TensorFlow's eager execution, and this call is inside of a "
+            "tf.function or a tf.Graph, or follows "
+            "tf.compat.v1.disable_eager_execution(). Call it outside of them, and use "
+            "`encoder_` and `decoder_`, which are Keras models, in graphs of your own."
+        )
+
+
 # ------------------------------------------------------- Python's generator of numbers
 
 _n_drawing = 0

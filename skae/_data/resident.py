@@ -14,6 +14,7 @@ from skae._data import limits
 from skae._data.pairs import inputs_of, outputs_of
 from skae._data.schema import Schema
 from skae._engines.protocol import Put, Trainer
+from skae._warn import warn
 
 # Rows that are copied to be encoded at once.
 _ENCODED_ROWS = 1024
@@ -126,6 +127,11 @@ def set_aside(
     sums = np.array([zlib.crc32(X[row].tobytes()) for row in rows])
     kinds = np.unique(sums)
     if len(kinds) < 2:
+        warn(
+            "early_stopping=True sets samples aside for validation, and all samples of "
+            "positive weight are equal: they are validated on themselves. Fit on more "
+            "samples, or take early_stopping=False."
+        )
         return rows, rows
     n_aside = min(math.ceil(fraction * len(kinds)), len(kinds) - 1)
     aside = np.isin(sums, random_state.permutation(kinds)[:n_aside])

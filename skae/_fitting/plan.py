@@ -14,7 +14,7 @@ from skae._copies import copy_with_keras
 from skae._data import Data
 from skae._engines.numpy.activations import ACTIVATIONS
 from skae._fitting.fitted import Fitted
-from skae._fitting.schedules import learning_rates
+from skae._fitting.schedules import learning_rates, warm_up_epochs
 from skae._layers import has_linear_ends
 from skae._models import Spec
 from skae._networks import ConvNetwork, DenseNetwork
@@ -39,6 +39,8 @@ class Plan:
     n_steps: int
     # From an epoch and its number of steps to their learning rates.
     rates: Callable[[int, int], np.ndarray] = field(repr=False)
+    # Epochs in which the learning rate first rises.
+    n_warm_up: int
     partial: bool
     early_stopping: bool
     # Whether the run is long enough to be held to its error.
@@ -112,6 +114,9 @@ def make_plan(
             estimator.optimizer,
             None if partial else n_epochs,
             n_steps_before,
+        ),
+        n_warm_up=warm_up_epochs(
+            estimator.learning_rate, estimator.optimizer, n_epochs
         ),
         partial=partial,
         early_stopping=early_stopping,

@@ -1,8 +1,9 @@
-"""Progress bars."""
+"""Progress: a bar, or a line for each epoch."""
 
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
+import sys
 from typing import Any
 
 from skae._fitting.watchers import Watcher
@@ -75,4 +76,17 @@ class RowsBar(ProgressBar):
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
         self._bar.set_postfix({k: f"{v:.4g}" for k, v in logs.items()}, refresh=False)
+        return False
+
+
+class EpochLines(Watcher):
+    """Writes a line for each epoch, which a log file can hold."""
+
+    def __init__(self, epochs: int):
+        self._epochs = epochs
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
+        losses = "".join(f" - {name}: {value:.4g}" for name, value in logs.items())
+        sys.stdout.write(f"Epoch {epoch + 1}/{self._epochs}{losses}\n")
+        sys.stdout.flush()
         return False

@@ -19,7 +19,7 @@ from skae._fitting.epochs import Keep, Position, run_epochs
 from skae._fitting.fitted import Fitted
 from skae._fitting.placing import Placing
 from skae._fitting.plan import Plan
-from skae._fitting.progress import ProgressBar, RowsBar
+from skae._fitting.progress import EpochLines, ProgressBar, RowsBar
 from skae._fitting.watchers import EarlyStopping, Watcher
 
 _DO_NOT_FIT = (
@@ -99,14 +99,18 @@ class Run:
             return
         if plan.early_stopping:
             patience = estimator.n_iter_no_change
-            self.stopping = EarlyStopping(self.trainer, patience, estimator.tol)
+            self.stopping = EarlyStopping(
+                self.trainer, patience, estimator.tol, plan.n_warm_up
+            )
             self._watchers.append(self.stopping)
         if estimator.callbacks is not None:
             self._callbacks = KerasCallbacks(
                 estimator.callbacks, self.trainer, plan, estimator.learning_rate_init
             )
             self._watchers.append(self._callbacks)
-        if estimator.verbose:
+        if estimator.verbose > 1:
+            self._watchers.append(EpochLines(plan.n_epochs))
+        elif estimator.verbose:
             bar = ProgressBar("fit", plan.n_epochs)
             if data.streamed:
                 bar = RowsBar("fit", data.n_train, plan.n_epochs)

@@ -38,7 +38,11 @@ class Watcher:
 class EarlyStopping(Watcher):
     """Stops when the validation loss no longer falls; keeps the best weights."""
 
-    def __init__(self, trainer: Trainer, n_iter_no_change: int, tol: float):
+    def __init__(
+        self, trainer: Trainer, n_iter_no_change: int, tol: float, n_warm_up: int = 0
+    ):
+        # While learning rates rise from zero, little is learned, and no epoch counts.
+        self._n_warm_up = n_warm_up
         self._trainer = trainer
         self._patience = n_iter_no_change
         self._tol = tol
@@ -50,7 +54,8 @@ class EarlyStopping(Watcher):
         loss = logs["val_loss"]
         # A fall counts when it is a share `tol` of the best loss so far, whatever
         # the scale of the data.
-        self._idle_epochs = 0 if loss < self._target else self._idle_epochs + 1
+        counts = epoch >= self._n_warm_up and not loss < self._target
+        self._idle_epochs = self._idle_epochs + 1 if counts else 0
         if loss < self._best:
             self._best = loss
             self._target = loss - self._tol * abs(loss)

@@ -318,7 +318,10 @@ BAD_PARAMS = {
         (DenseNetwork((2.5,)), "'hidden_layer_sizes' parameter of DenseNetwork"),
         (DenseNetwork("big"), "'hidden_layer_sizes' parameter of DenseNetwork"),
         (DenseNetwork(5), "'hidden_layer_sizes' parameter of DenseNetwork"),
-        (DenseNetwork((8,), (0,)), "'decoder_layer_sizes' parameter of DenseNetwork"),
+        (
+            DenseNetwork((8,), decoder_layer_sizes=(0,)),
+            "'decoder_layer_sizes' parameter of DenseNetwork",
+        ),
         (ConvNetwork(()), "at least one convolution"),
         (ConvNetwork((0,)), "'filters' parameter of ConvNetwork"),
         (ConvNetwork(kernel_size=0), "'kernel_size' parameter of ConvNetwork"),
@@ -518,3 +521,73 @@ def test_a_huge_learning_rate_never_gives_nan(dtype, network):
     else:
         assert np.isfinite(latents).all()
         assert np.isfinite(ae.inverse_transform(latents)).all()
+
+
+# ------------------------------------------------- values that would mean another thing
+
+MASKED = np.ma.masked_greater(X.copy(), 0.9)
+LOST = {
+    "masked": (MASKED, ValueError, r"masked array.*X\.filled"),
+    "masked images": (MASKED.reshape(-1, 8, 8), ValueError, r"masked array.*X\.filled"),
+    "dates": (np.full((9, 4), np.datetime64("2020-01-01")), TypeError, "dates.*hour"),
+    "durations": (np.full((9, 4), np.timedelta64(3, "s")), TypeError, "dates.*hour"),
+    "a list of dates": ([[np.datetime64("2020-01-01")] * 4] * 9, TypeError, "dates"),
+    "a frame of dates": (
+        pd.DataFrame({"a": [1.0, 2.0], "b": pd.to_datetime(["2020", "2021"])}),
+        TypeError,
+        r"dates or durations \(datetime64.*drop these columns",
+    ),
+    "dates of polars": (
+        pl.DataFrame({"a": [1.0, 2.0]}).with_columns(b=pl.date(2020, 1, 1)),
+        TypeError,
+        r"dates or durations \(Date",
+    ),
+    "a column": (pd.Series(np.arange(9)), ValueError, r"Expected 2D.*df\[\['a'\]\]"),
+    "a column of floats": (FRAME["a"], ValueError, r"Expected 2D.*df\[\['a'\]\]"),
+    "a column of polars": (pl.Series([1, 2, 3]), ValueError, "Expected 2D.*to_frame"),
+    "five axes": (np.zeros((9, 2, 2, 2, 2)), ValueError, r"dim 5.*reshape\(len\(X\)"),
+    "a list of five axes": (np.zeros((2,) * 5).tolist(), ValueError, "dim 5.*reshape"),
+    "ragged rows": ([[1.0, 2.0], [3.0]], ValueError, "inhomogeneous.*pad"),
+    "ragged arrays": ([np.zeros(3), np.zeros(4)], ValueError, "inhomogeneous.*pad"),
+    "ragged images": (
+        [np.zeros((3, 3)), np.zeros((3, 4))],
+        ValueError,
+        "inhomogeneous.*resize",
+    ),
+    "sparse": (sparse.csr_array(X), TypeError, r"\.toarray\(\).*sparse_output=False"),
+    "NaN": (with_value(np.nan), ValueError, "contains NaN.*SimpleImputer"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_what_would_lose_its_meaning_is_refused(case):
+    data, error, words = LOST[case]
+    for call in (small().fit, small().partial_fit, small().fit(X).transform):
+        with pytest.raises(error, match=f"(?s){words}"):
+            call(data)
+
+
+def test_a_masked_array_without_a_mask_is_an_array():
+    expected = small().fit(X).transform(X)
+    assert_array_equal(small().fit(np.ma.masked_array(X)).transform(X), expected)
+
+
+SMALL_FRAMES = {
+    "uint8": (lambda values: pd.DataFrame(values), np.uint8),
+    "mixed": (
+        lambda values: pd.DataFrame(values).astype({0: np.int16, 1: bool}),
+        np.int16,
+    ),
+    "nullable": (lambda values: pd.DataFrame(values).astype("UInt8"), np.float32),
+    "polars": (lambda values: pl.DataFrame(values), np.float32),
+}
+
+
+@pytest.mark.parametrize("case", SMALL_FRAMES)
+def test_a_frame_of_small_numbers_is_computed_as_its_array(case):
+    make, _ = SMALL_FRAMES[case]
+    values = (load_digits().data[:100, 18:22] > 7).astype(np.uint8)
+    ae, expected = small(latent_dim=2), small(latent_dim=2).fit(values)
+    latents = ae.fit(make(values)).transform(make(values))
+    assert latents.dtype == np.float32
+    assert_array_equal(latents, expected.transform(values))

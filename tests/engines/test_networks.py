@@ -64,7 +64,10 @@ def test_parameters_of_the_chapters_convolutional_network():
 
 def test_the_decoder_mirrors_the_encoder():
     assert DenseNetwork((32, 16)).layer_sizes(64, 2) == ((32, 16, 2), (16, 32, 64))
-    assert DenseNetwork((32,), (5, 6)).layer_sizes(9, 2) == ((32, 2), (5, 6, 9))
+    assert DenseNetwork((32,), decoder_layer_sizes=(5, 6)).layer_sizes(9, 2) == (
+        (32, 2),
+        (5, 6, 9),
+    )
     assert DenseNetwork(()).layer_sizes(9, 2) == ((2,), (9,))
 
 
@@ -173,7 +176,11 @@ def test_names_stand_for_the_default_networks():
 
 
 @pytest.mark.parametrize(
-    "network", [DenseNetwork((5,), (6,)), ConvNetwork((5,), 2, 3, (8, 8))]
+    "network",
+    [
+        DenseNetwork((5,), decoder_layer_sizes=(6,)),
+        ConvNetwork((5,), kernel_size=2, strides=3, hidden_layer_sizes=(8, 8)),
+    ],
 )
 def test_networks_are_parameter_objects(network):
     copied = clone(network)

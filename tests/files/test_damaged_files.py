@@ -520,7 +520,7 @@ def test_the_forger_of_these_tests_can_write_a_good_file(good, tmp_path):
     "network",
     [
         DenseNetwork(),
-        DenseNetwork((9, 4), (5,)),
+        DenseNetwork((9, 4), decoder_layer_sizes=(5,)),
         DenseNetwork(()),
         ConvNetwork(),
         ConvNetwork((3,), kernel_size=5, strides=3),

@@ -22,7 +22,7 @@ from skae._objectives.neighbors import nearest
 X = (load_digits().data / 16).astype(np.float32)
 NOISES = pytest.mark.parametrize(
     "objective",
-    [Denoising(0.3), Denoising(0.3, "mask"), Denoising(0.3, "swap")],
+    [Denoising(0.3), Denoising(0.3, kind="mask"), Denoising(0.3, kind="swap")],
     ids=str,
 )
 
@@ -249,7 +249,10 @@ def test_places_of_streamed_rows_are_those_of_rows_in_memory(small_limits):
         (Denoising, "must be None or an object"),
         (object(), "must be None or an object"),
         (Denoising(-1), "'noise' parameter of Denoising must be a float in the range"),
-        (Denoising(2, "mask"), "is a share for kind='mask': expected 0 to 1, got 2"),
+        (
+            Denoising(2, kind="mask"),
+            "is a share for kind='mask': expected 0 to 1, got 2",
+        ),
         (Denoising(kind="salt"), "'kind' parameter of Denoising must be a str among"),
     ],
 )

@@ -25,7 +25,7 @@ from skae._engines.tensorflow.trainer import Trainer
 from skae._fingerprints import fingerprint
 from skae._interrupts import ctrl_c_waits
 from skae._models import Spec, build_models, latent_models
-from skae._process import import_tensorflow, quiet, refuse_fork
+from skae._process import import_tensorflow, quiet, refuse_fork, refuse_graph
 
 # Programs kept for later fits; the one used longest ago is let go first.
 MAX_PROGRAMS = 32
@@ -41,6 +41,7 @@ def get_program(spec: Spec) -> "Program":
     """Give the program for a spec: the one at hand, or a new one."""
     refuse_fork()
     import_tensorflow()  # before the lock: see `refuse_fork`
+    refuse_graph()
     key = fingerprint(tuple(spec))
     with _lock:
         program = _programs.get(key)
@@ -178,6 +179,7 @@ class Program:
         import tensorflow as tf
 
         refuse_fork()
+        refuse_graph()
 
         def run(block: np.ndarray) -> np.ndarray:
             block = block.astype(self.spec.dtype, copy=False)
