@@ -33,7 +33,7 @@ from sklearn.utils import estimator_html_repr
 from sklearn.utils.fixes import parse_version
 from small import SMALL, small, small_conv
 
-from skae import AutoencoderTransformer, DenseNetwork
+from skae import AutoencoderTransformer, Denoising, DenseNetwork
 
 DIGITS = load_digits()
 X = (DIGITS.data[:300] / 16).astype(np.float32)
@@ -199,6 +199,29 @@ def test_a_pipeline_with_memory_fits_once(tmp_path, capsys):
     wider = clone(pipe).set_params(ae__network__hidden_layer_sizes=(17,))
     assert (fit(wider) != first).any()
     assert "3/3" in capsys.readouterr().err
+
+
+def squares(x, y):
+    return (x - y) ** 2
+
+
+def test_a_pipeline_with_memory_knows_what_the_guide_says_it_knows():
+    import keras
+
+    def keys(parameters):
+        return {joblib.hash(clone(small(**parameters()))) for _ in range(2)}
+
+    known = [
+        lambda: {"optimizer": "adam", "learning_rate": 0.01, "loss": "mae"},
+        lambda: {"loss": squares, "activation": keras.activations.elu},
+        lambda: {
+            "learning_rate": keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
+        },
+        lambda: {"network": DenseNetwork((3,)), "objective": Denoising()},
+    ]
+    assert [len(keys(parameters)) for parameters in known] == [1] * len(known)
+    with pytest.raises(pickle.PicklingError, match="lambda"):
+        joblib.hash(small(loss=lambda x, y: (x - y) ** 2))
 
 
 @SMALL

@@ -12,6 +12,7 @@ from small import SMALL, small, small_conv
 
 from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
 from skae._engines.choice import choose, training_program
+from skae._engines.tensorflow.program import _programs
 from skae._fitting.plan import make_spec
 
 X = (load_digits().data[:300] / 16).astype(np.float32)
@@ -109,6 +110,21 @@ def test_what_is_defined_anew_alike_shares_its_program(notebook):
         return training_program(make_spec(ae, data, None))
 
     assert program() is program()
+
+
+@SMALL
+def test_a_lambda_that_is_made_anew_for_each_fit_shares_a_program(make):
+    """A trace takes a second and some MiB, which TensorFlow keeps for good."""
+    known = {*_programs}
+    programs = set()
+    for _ in range(4):
+        weight = 2.0
+        ae = make(loss=lambda x, y: weight * (x - y) ** 2, epochs=1)  # noqa: B023
+        programs.add(training_program(ae.fit(IMAGES)._spec))
+    assert len(programs) == 1
+    assert len({*_programs} - known) == 1
+    [program] = programs
+    assert len(program._idle) == 1
 
 
 # ------------------------------------------------------------- a subclass is a subclass
