@@ -142,5 +142,5 @@ def test_what_does_not_fit_is_refused_with_the_way_out(pyplot, kwargs, message):
 def test_no_grid_and_no_way_back_are_refused(pyplot):
     with pytest.raises(ValueError, match=r"a grid of pictures .* \(3, 8, 8\). Draw"):
         LatentDisplay(np.ones((3, 8, 8))).plot()
-    with pytest.raises(ValueError, match=r"Received KMeans. Give latent vectors"):
+    with pytest.raises(ValueError, match=r"Received KMeans. Give what"):
         LatentDisplay.from_estimator(KMeans(), X)

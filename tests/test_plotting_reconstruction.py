@@ -164,5 +164,5 @@ def test_what_does_not_fit_is_refused_with_the_way_out(pyplot):
         draw(np.ones((2, 3, 8, 8)), np.ones((2, 3, 8, 8)))
     with pytest.raises(ValueError, match=r"Expected layout .* Received layout='row'"):
         draw(X[:4], X[:4], layout="row")
-    with pytest.raises(ValueError, match=r"Received KMeans. Reconstructions made"):
+    with pytest.raises(ValueError, match=r"Received KMeans. Give what"):
         ReconstructionDisplay.from_estimator(KMeans(), X)

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skae.plotting._drawing import merge_kwargs, one_axes
+from skae.plotting._estimators import best_of
 from skae.plotting._images import as_array, image_grid, need_images, value_range
 from skae.plotting._members import check_clusters, choose, clusters_of, describe
 from skae.plotting._text import as_written
@@ -274,9 +275,10 @@ class ClusterDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            Fitted clusterer, or Pipeline that ends in one. The steps before it make
-            latent vectors, and where all of them have `inverse_transform` they make
-            pictures of the centres too.
+            Fitted clusterer, Pipeline that ends in one, or search over these, of
+            which the best is taken. The steps before it make latent vectors, and
+            where all of them have `inverse_transform` they make pictures of the
+            centres too.
 
         X : array-like of shape (n_samples, ...)
             Samples, as the estimator takes them. A clusterer without `predict`, such
@@ -312,6 +314,7 @@ class ClusterDisplay:
         >>> len(display.center_images_)
         10
         """
+        estimator = best_of(estimator)
         steps = getattr(estimator, "steps", [("", estimator)])
         before = estimator[:-1] if len(steps) > 1 else None
         clusterer = steps[-1][1]

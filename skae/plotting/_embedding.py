@@ -4,9 +4,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 import numpy as np
-from sklearn.base import is_clusterer
 
-from skae.plotting._estimators import reduced
+from skae.plotting._estimators import reduced, transformer_of
 from skae.plotting._images import as_array
 from skae.plotting._key import draw_key
 from skae.plotting._map import (
@@ -357,8 +356,9 @@ class EmbeddingDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            Fitted transformer or Pipeline. Of a Pipeline that ends in a clusterer
-            the steps before it are used.
+            Fitted transformer, Pipeline or search. Of a Pipeline that ends in a
+            classifier, a clusterer or a step without `transform`, the steps before
+            it are used; of a search, its best estimator.
 
         X : array-like of shape (n_samples, ...)
             Samples, as the estimator takes them.
@@ -395,8 +395,7 @@ class EmbeddingDisplay:
         >>> display.embedding.shape
         (1797, 2)
         """
-        if is_clusterer(estimator) and hasattr(estimator, "steps"):
-            estimator = estimator[:-1]
-        latents = as_array(estimator.transform(X))
+        transformer = transformer_of(estimator, "EmbeddingDisplay.from_embedding")
+        latents = as_array(transformer.transform(X))
         latents, name = reduced(latents, reducer)
         return cls.from_embedding(latents, ax=ax, **{"name": name, **kwargs})

@@ -1,12 +1,76 @@
-"""What Displays ask of estimators: latent vectors, and maps of them."""
+"""What Displays ask of estimators: latent vectors, the way back, maps of them."""
 
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-from sklearn.base import clone
+from sklearn.base import clone, is_clusterer
 from sklearn.decomposition import PCA
 
 from skae.plotting._images import as_array
+
+
+def best_of(estimator):
+    """Return what a search has found, or the estimator itself."""
+    while hasattr(estimator, "best_estimator_"):
+        estimator = estimator.best_estimator_
+    if hasattr(estimator, "estimator") and hasattr(estimator, "refit"):
+        raise ValueError(
+            "Expected a fitted estimator, or a fitted search that has refitted its "
+            f"best. Received {type(estimator).__name__} without best_estimator_. Call "
+            "`fit`, with refit=True, or give the estimator itself."
+        )
+    return estimator
+
+
+def transformer_of(estimator, display):
+    """Return what makes latent vectors, or say what is amiss.
+
+    Of a search it is the best estimator, and of a Pipeline that ends in a
+    classifier, a clusterer or a reducer without `transform` all steps before.
+    """
+    received = type(estimator).__name__
+    estimator = best_of(estimator)
+    # What stands on a transformer, such as a clusterer of latent vectors, keeps it.
+    if not hasattr(estimator, "steps") and _is_no_map(estimator):
+        estimator = getattr(estimator, "transformer_", estimator)
+    steps = getattr(estimator, "steps", [])
+    if len(steps) > 1 and steps[-1][1] not in (None, "passthrough"):
+        last = steps[-1][1]
+        if _is_no_map(best_of(last)):
+            estimator = estimator[:-1]
+    if not hasattr(estimator, "transform"):
+        raise ValueError(
+            "Expected a fitted transformer, or a Pipeline with one before its last "
+            f"step. Received {received}, which has no `transform`. Give what makes "
+            f"latent vectors, or the vectors themselves to {display}."
+        )
+    return estimator
+
+
+def two_way_transformer_of(estimator, display):
+    """Return what makes latent vectors and goes back from them."""
+    received = type(estimator).__name__
+    transformer = transformer_of(estimator, display)
+    if not hasattr(transformer, "inverse_transform"):
+        raise ValueError(
+            "Expected a fitted transformer with inverse_transform. Received "
+            f"{_described(received, transformer)}. Give what has been made "
+            f"elsewhere to {display}."
+        )
+    return transformer
+
+
+def _is_no_map(estimator):
+    """Tell whether nothing, or only distances to clusters, come of `transform`."""
+    return not hasattr(estimator, "transform") or is_clusterer(estimator)
+
+
+def _described(received, transformer):
+    """Name the step that has no way back."""
+    for _, step in getattr(transformer, "steps", []):
+        if not hasattr(step, "inverse_transform") and step not in (None, "passthrough"):
+            return f"{received}, whose {type(step).__name__} has none"
+    return received
 
 
 def reduced(latents, reducer=None):

@@ -6,6 +6,7 @@
 from sklearn.utils import check_random_state
 
 from skae.plotting._drawing import one_axes
+from skae.plotting._estimators import two_way_transformer_of
 from skae.plotting._images import (
     as_array,
     as_images,
@@ -141,7 +142,10 @@ class LatentDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            Fitted transformer or Pipeline with `inverse_transform`.
+            Fitted transformer, Pipeline or search, with `inverse_transform`. Of a
+            Pipeline that ends in a classifier, a clusterer or a step without
+            `transform`, the steps before it are used; of a search, its best
+            estimator.
 
         X : array-like of shape (n_samples, ...)
             Samples, as the estimator takes them; their latent vectors tell where
@@ -178,19 +182,14 @@ class LatentDisplay:
         >>> display.ax_.get_xlabel()
         'Latent 0'
         """
-        if not hasattr(estimator, "inverse_transform"):
-            raise ValueError(
-                "Expected a fitted transformer with inverse_transform. Received "
-                f"{type(estimator).__name__}. Give latent vectors and a function "
-                "that decodes them to LatentDisplay.from_latents."
-            )
+        transformer = two_way_transformer_of(estimator, "LatentDisplay.from_latents")
         originals = as_images(X, kwargs.get("image_shape", "auto"))
         if originals is not None:
             # A decoder may leave the range of the samples, whose greys would shift.
             kwargs.setdefault("limits", value_range(originals))
         return cls.from_latents(
-            estimator.transform(X),
-            estimator.inverse_transform,
+            transformer.transform(X),
+            transformer.inverse_transform,
             ax=ax,
             image_kwargs=image_kwargs,
             **kwargs,

@@ -6,6 +6,7 @@
 import numpy as np
 
 from skae.plotting._drawing import merge_kwargs, one_axes
+from skae.plotting._estimators import best_of
 from skae.plotting._labels import class_color
 
 
@@ -134,7 +135,8 @@ class LossCurveDisplay:
         ----------
         estimators : estimator instance or dict of str to estimator instance
             Fitted estimators, by name where there are several. Each has `history_`
-            or `loss_curve_`, or is a Pipeline with such a step.
+            or `loss_curve_`, is a Pipeline with such a step, or a search over these,
+            of which the best is taken.
 
         ax : matplotlib Axes, default=None
             Axes to draw on. By default a new figure is made.
@@ -249,8 +251,13 @@ class LossCurveDisplay:
 
 def _history_of(estimator):
     """Return the losses that an estimator, or a step of a Pipeline, has kept."""
+    estimator = best_of(estimator)
     steps = [step for _, step in getattr(estimator, "steps", [])]
-    for one in [estimator, *reversed(steps)]:
+    # What stands on a transformer, such as a clusterer, keeps it by this name.
+    inner = [
+        one.transformer_ for one in [estimator, *steps] if hasattr(one, "transformer_")
+    ]
+    for one in map(best_of, [estimator, *reversed(steps), *inner]):
         if hasattr(one, "history_"):
             return one.history_
         if hasattr(one, "loss_curve_"):

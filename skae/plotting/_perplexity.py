@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from skae.plotting._drawing import merge_kwargs, panels
 from skae.plotting._embedding import EmbeddingDisplay
+from skae.plotting._estimators import transformer_of
 from skae.plotting._images import as_array
 from skae.plotting._key import draw_key
 from skae.plotting._labels import encode_labels
@@ -295,7 +296,9 @@ class PerplexityDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            Fitted transformer or Pipeline.
+            Fitted transformer, Pipeline or search. Of a Pipeline that ends in a
+            classifier, a clusterer or a step without `transform`, the steps before
+            it are used; of a search, its best estimator.
 
         X : array-like of shape (n_samples, ...)
             Samples, as the estimator takes them.
@@ -325,7 +328,8 @@ class PerplexityDisplay:
         >>> len(display.displays_)
         2
         """
-        return cls.from_latents(estimator.transform(X), ax=ax, **kwargs)
+        transformer = transformer_of(estimator, "PerplexityDisplay.from_latents")
+        return cls.from_latents(transformer.transform(X), ax=ax, **kwargs)
 
     def _aligned(self):
         """Return the maps laid on the first one, or say what is amiss."""

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing, check_random_state
 
 from skae.plotting._drawing import merge_kwargs, panels
+from skae.plotting._estimators import two_way_transformer_of
 from skae.plotting._images import as_array, as_images
 from skae.plotting._pairs import draw_pictures, draw_rows
 
@@ -249,7 +250,10 @@ class ReconstructionDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            Fitted transformer or Pipeline with `inverse_transform`.
+            Fitted transformer, Pipeline or search, with `inverse_transform`. Of a
+            Pipeline that ends in a classifier, a clusterer or a step without
+            `transform`, the steps before it are used; of a search, its best
+            estimator.
 
         X : array-like of shape (n_samples, ...)
             Samples, as the estimator takes them.
@@ -295,18 +299,15 @@ class ReconstructionDisplay:
         >>> display.X.shape
         (4, 64)
         """
-        if not hasattr(estimator, "inverse_transform"):
-            raise ValueError(
-                "Expected a fitted transformer with inverse_transform. Received "
-                f"{type(estimator).__name__}. Reconstructions made elsewhere are "
-                "drawn by ReconstructionDisplay.from_reconstruction(X, X_hat)."
-            )
+        transformer = two_way_transformer_of(
+            estimator, "ReconstructionDisplay.from_reconstruction"
+        )
         total = X.shape[0] if hasattr(X, "shape") else len(X)
         rows = check_random_state(random_state).permutation(total)[:n_samples]
         X = _safe_indexing(X, rows)
         return cls.from_reconstruction(
             X,
-            estimator.inverse_transform(estimator.transform(X)),
+            transformer.inverse_transform(transformer.transform(X)),
             image_shape=image_shape,
             feature_names=feature_names,
             ax=ax,
