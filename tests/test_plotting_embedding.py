@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
 from skae.plotting import EmbeddingDisplay
-from skae.plotting._labels import COLORS
+from skae.plotting._labels_colors import COLORS
 from skae.plotting._placement import medoids
 
 X, y = load_digits(return_X_y=True)

@@ -40,8 +40,13 @@ def test_several_fits_share_the_axes_in_colours_of_their_own(pyplot):
     assert first["loss"].get_color() == first["val_loss"].get_color()
     assert first["loss"].get_color() != second["loss"].get_color()
     texts = [text.get_text() for text in display.legend_.get_texts()]
-    assert "a, validation" in texts
-    assert "b, best epoch 3" in texts
+    assert texts == [
+        "a, best epoch 3",
+        "b, best epoch 3",
+        "validation",
+        "training",
+        "best epoch",
+    ]
 
 
 def test_users_keywords_win_over_defaults(pyplot):
@@ -69,7 +74,10 @@ def test_losses_are_found_in_pipelines_keras_and_scikit_learn(pyplot):
     assert LossCurveDisplay.from_estimator(pipe).best_epochs_ == {"Pipeline": 3}
 
     keras_history = SimpleNamespace(history=HISTORY)
-    assert LossCurveDisplay.from_history(keras_history).best_epochs_ == {"fit": 3}
+    display = LossCurveDisplay.from_history(keras_history)
+    assert display.best_epochs_ == {"fit": 3}
+    texts = [text.get_text() for text in display.legend_.get_texts()]
+    assert texts == ["validation", "training", "best epoch 3"]
 
     X = np.random.default_rng(0).random((40, 2))
     net = MLPRegressor(hidden_layer_sizes=[2], max_iter=20, tol=1.0).fit(X, X)
@@ -81,8 +89,48 @@ def test_losses_are_found_in_pipelines_keras_and_scikit_learn(pyplot):
 def test_a_fit_that_diverged_is_drawn_without_a_best_epoch(pyplot):
     display = LossCurveDisplay.from_history({"loss": [np.nan, np.nan]})
     assert display.best_ == {}
-    mixed = LossCurveDisplay.from_history({"loss": [1.0, np.nan], "val_loss": []})
-    assert mixed.best_epochs_ == {"fit": 1}
+    late = {"loss": [1.0, np.nan], "val_loss": [2.0, np.nan]}
+    assert LossCurveDisplay.from_history(late).best_epochs_ == {"fit": 1}
+
+
+def test_the_lowest_training_loss_is_no_best_epoch(pyplot):
+    display = LossCurveDisplay.from_history({"loss": [1.0, 0.5], "val_loss": []})
+    assert display.best_epochs_ == {}
+    assert display.best_ == {}
+    assert display.legend_ is None
+
+
+def test_the_legend_of_many_fits_stands_beside_the_curves(pyplot):
+    display = LossCurveDisplay.from_history({f"fit ${i}$": HISTORY for i in range(6)})
+    display.figure_.canvas.draw()
+    assert len(display.legend_.get_texts()) == 9
+    beside = display.legend_.get_window_extent().x0
+    assert beside >= display.ax_.get_window_extent().x1
+    assert not display.legend_.get_texts()[0].get_parse_math()
+
+
+def test_the_legend_stands_below_in_a_narrow_figure(pyplot):
+    _, ax = pyplot.subplots(figsize=(4, 4), layout="constrained")
+    display = LossCurveDisplay.from_history({str(i): HISTORY for i in range(4)}, ax=ax)
+    display.figure_.canvas.draw()
+    legend, curves = (one.get_window_extent() for one in (display.legend_, ax))
+    assert legend.y1 <= curves.y0
+    assert legend.y0 >= 0
+    assert curves.height > 100
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+def test_lines_stand_out_on_the_page(pyplot, style):
+    with pyplot.style.context(style):
+        display = LossCurveDisplay.from_history({str(i): HISTORY for i in range(12)})
+    page = pyplot.matplotlib.colors.to_rgb(display.ax_.get_facecolor())
+    colors = [lines["loss"].get_color() for lines in display.lines_.values()]
+    assert len(set(colors)) == 12
+    for color in colors:
+        red, green, blue = pyplot.matplotlib.colors.to_rgb(color)
+        # Too light for a line on white: nearer to the page than to black.
+        light = 0.299 * red + 0.587 * green + 0.114 * blue
+        assert abs(light - page[0]) > 0.25
 
 
 @pytest.mark.parametrize(

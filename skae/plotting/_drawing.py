@@ -68,12 +68,18 @@ def panels(ax, n_rows, n_cols, figsize):
     return ax, axes
 
 
-def on_dark_page(ax):
-    """Tell whether the axes are drawn on a dark ground."""
+def page_color(ax):
+    """Return the colour that the axes are drawn on."""
     from matplotlib.colors import to_rgba
 
     # A see-through axes shows the figure behind it.
     red, green, blue, alpha = to_rgba(ax.get_facecolor())
     if alpha < 0.5:
         red, green, blue, _ = to_rgba(ax.figure.get_facecolor())
+    return red, green, blue
+
+
+def on_dark_page(ax):
+    """Tell whether the axes are drawn on a dark ground."""
+    red, green, blue = page_color(ax)
     return 0.299 * red + 0.587 * green + 0.114 * blue < 0.5

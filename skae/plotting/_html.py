@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from skae.plotting._images import drawable, value_range
-from skae.plotting._labels import COLORS, UNLABELLED_COLOR, class_color
+from skae.plotting._labels_colors import COLORS, UNLABELLED_COLOR, class_color
 
 # Bokeh's names of the markers in skae.plotting._labels, in the same order.
 _MARKERS = (

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from skae.plotting._labels import COLORS, UNLABELLED_COLOR, class_marker
+from skae.plotting._labels_colors import COLORS, UNLABELLED_COLOR, class_marker
 from skae.plotting._text import as_written, wrapped
 
 # A legend that takes more of the figure's width would leave no map.

@@ -1,4 +1,4 @@
-"""Labels of samples: classes or numbers, their names and their colours."""
+"""Labels of samples: classes in their order with their names, or numbers."""
 
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
@@ -9,37 +9,6 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-
-# Found by a search for colours that lie far apart (CIELAB) to the normal eye and
-# to simulated protanopia, deuteranopia and tritanopia, that stand out from white,
-# black and the grey of unlabelled points. For each of these readers any two of the
-# first ten are at least 23 units apart, and of all twenty 13; of matplotlib's own
-# tab10 and tab20 the nearest two are 4.6 and 1.2 apart.
-COLORS = [
-    "#8332c7",
-    "#e8210d",
-    "#3dd7db",
-    "#b7667c",
-    "#b0ca71",
-    "#ba90f9",
-    "#dec604",
-    "#5a0afb",
-    "#a91389",
-    "#a9112b",
-    "#88d5ab",
-    "#a78341",
-    "#0e9ebb",
-    "#e29e39",
-    "#5879fd",
-    "#e57c7b",
-    "#e647a5",
-    "#7664c2",
-    "#a71f4c",
-    "#e702fa",
-]
-UNLABELLED_COLOR = "#a8a8a8"
-# From the 21st class on colours come round again, each round with its own marker.
-MARKERS = "osD^vP*X<>p"
 
 
 def encode_labels(labels, n_samples, class_names=None):
@@ -377,13 +346,3 @@ def _own_name(one):
         # Midnight is what a date without a time has become on its way.
         return one.isoformat().removesuffix("T00:00:00")
     return str(one) or "(empty)"
-
-
-def class_color(code):
-    """Return the colour of a class; the twenty come round again."""
-    return COLORS[code % len(COLORS)]
-
-
-def class_marker(code):
-    """Return the marker of a class, the same for twenty classes on end."""
-    return MARKERS[code // len(COLORS) % len(MARKERS)]

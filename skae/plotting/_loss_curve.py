@@ -7,7 +7,12 @@ import numpy as np
 
 from skae.plotting._drawing import merge_kwargs, one_axes
 from skae.plotting._estimators import best_of
-from skae.plotting._labels import class_color
+from skae.plotting._labels_colors import line_color
+from skae.plotting._text import as_written
+
+# A legend beside the curves would leave them too little of a narrower figure (inches).
+_NARROW = 5.5
+_WORDS = {"loss": "training", "val_loss": "validation"}
 
 
 class LossCurveDisplay:
@@ -30,14 +35,15 @@ class LossCurveDisplay:
         By the name of each fit the lines of "loss" and of "val_loss".
 
     best_ : dict of str to matplotlib Line2D
-        The mark at the best epoch of each fit.
+        The mark at the best epoch of each fit that held samples out.
 
     best_epochs_ : dict of str to int
-        The epoch, counted from 1, of the lowest validation loss, or of the lowest
-        loss where nothing was held out.
+        The epoch, counted from 1, of the lowest validation loss. A fit that held
+        nothing out has none: the lowest training loss says when it ended.
 
     legend_ : matplotlib Legend or None
-        The legend, where there is more than one line.
+        The legend, where there is more than one line: an entry for each fit, and
+        one for each kind of line.
 
     ax_ : matplotlib Axes
         Axes with the curves.
@@ -74,6 +80,8 @@ class LossCurveDisplay:
         """Draw the curves.
 
         Each fit has a colour of its own; training is dashed and validation solid.
+        Of more than four entries the legend stands beside the curves, or below them
+        in a narrow figure.
 
         Parameters
         ----------
@@ -112,7 +120,7 @@ class LossCurveDisplay:
         self.figure_ = ax.figure
         self.lines_, self.best_, self.best_epochs_ = {}, {}, {}
         for position, (name, curves) in enumerate(histories.items()):
-            color = class_color(position)
+            color = line_color(position, ax)
             lines = {}
             for kind, user in (("loss", line_kwargs), ("val_loss", val_line_kwargs)):
                 if kind in curves:
@@ -121,10 +129,10 @@ class LossCurveDisplay:
             best = _best_epoch(curves)
             if best is not None:
                 self.best_epochs_[name] = best
-                self.best_[name] = self._mark(name, best, curves, lines, best_kwargs)
+                self.best_[name] = self._mark(best, curves, lines, best_kwargs)
         self._label_axes(log_scale)
-        n_lines = sum(map(len, self.lines_.values())) + len(self.best_)
-        self.legend_ = ax.legend(**(legend_kwargs or {})) if n_lines > 1 else None
+        n_lines = sum(map(len, self.lines_.values()))
+        self.legend_ = self._draw_legend(legend_kwargs) if n_lines > 1 else None
         return self
 
     @classmethod
@@ -201,8 +209,8 @@ class LossCurveDisplay:
         --------
         >>> from skae.plotting import LossCurveDisplay
         >>> display = LossCurveDisplay.from_history({"loss": [0.9, 0.5, 0.4]})
-        >>> display.best_epochs_
-        {'fit': 3}
+        >>> list(display.lines_)
+        ['fit']
         """
         if not isinstance(history, dict) or "loss" in history:
             history = {"fit": history}
@@ -211,34 +219,78 @@ class LossCurveDisplay:
     def _draw_line(self, name, kind, curves, color, user):
         from matplotlib.lines import Line2D
 
-        word = "training" if kind == "loss" else "validation"
         defaults = {
             "color": color,
             "linestyle": "--" if kind == "loss" and "val_loss" in curves else "-",
             "linewidth": 1.2 if kind == "loss" else 1.8,
-            "label": word if len(self.histories) == 1 else f"{name}, {word}",
+            "label": f"{name}, {_WORDS[kind]}",
         }
         values = curves[kind]
         kwargs = merge_kwargs(defaults, user, Line2D)
         return self.ax_.plot(np.arange(1, len(values) + 1), values, **kwargs)[0]
 
-    def _mark(self, name, best, curves, lines, best_kwargs):
+    def _mark(self, best, curves, lines, best_kwargs):
         from matplotlib.lines import Line2D
 
-        kind = _held_out(curves)
-        prefix = "" if len(self.histories) == 1 else f"{name}, "
         defaults = {
-            "color": lines[kind].get_color(),
+            "color": lines["val_loss"].get_color(),
             "marker": "o",
             "linestyle": "",
             "markersize": 8,
             "markerfacecolor": self.ax_.get_facecolor(),
             "markeredgewidth": 2,
             "zorder": 3,
-            "label": f"{prefix}best epoch {best}",
+            "label": f"best epoch {best}",
         }
         kwargs = merge_kwargs(defaults, best_kwargs, Line2D)
-        return self.ax_.plot(best, curves[kind][best - 1], **kwargs)[0]
+        return self.ax_.plot(best, curves["val_loss"][best - 1], **kwargs)[0]
+
+    def _draw_legend(self, legend_kwargs):
+        """Name each fit once, and each kind of line once."""
+        from copy import copy
+
+        handles, words = [], []
+        if len(self.lines_) > 1:
+            for name, lines in self.lines_.items():
+                best = self.best_epochs_.get(name)
+                handles.append(copy(lines.get("val_loss", lines["loss"])))
+                words.append(name if best is None else f"{name}, best epoch {best}")
+        first = next(
+            (one for one in self.lines_.values() if "val_loss" in one),
+            next(iter(self.lines_.values())),
+        )
+        if len(first) > 1:
+            kinds = [(first[kind], _WORDS[kind]) for kind in ("val_loss", "loss")]
+            if self.best_:
+                epoch = next(iter(self.best_epochs_.values()))
+                word = f"best epoch {epoch}" if len(self.lines_) == 1 else "best epoch"
+                kinds.append((next(iter(self.best_.values())), word))
+            for line, word in kinds:
+                handles.append(self._entry(line))
+                words.append(word)
+        legend = self._place_legend(handles, words, legend_kwargs or {})
+        as_written(legend.get_texts())
+        return legend
+
+    def _entry(self, line):
+        """Return a line for the legend: grey where it stands for that of any fit."""
+        from copy import copy
+
+        line = copy(line)
+        if len(self.lines_) > 1:
+            line.set_color("0.5")
+            line.set_markeredgecolor("0.5")
+        return line
+
+    def _place_legend(self, handles, words, legend_kwargs):
+        # More entries would cover the curves; only a layout engine makes room.
+        place: dict = {"loc": "best"}
+        if len(handles) > 4 and self.figure_.get_layout_engine() is not None:
+            place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)}
+            if self.figure_.get_figwidth() < _NARROW:
+                place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2)}
+                place |= {"ncols": 2, "fontsize": "x-small"}
+        return self.ax_.legend(handles, words, **{**place, **legend_kwargs})
 
     def _label_axes(self, log_scale):
         from matplotlib.ticker import MaxNLocator
@@ -269,13 +321,9 @@ def _history_of(estimator):
     )
 
 
-def _held_out(curves):
-    return "val_loss" if "val_loss" in curves else "loss"
-
-
 def _best_epoch(curves):
-    """Return the epoch of the lowest loss, or None of a fit that diverged at once."""
-    values = curves[_held_out(curves)]
+    """Return the epoch of the lowest validation loss, or None where there is none."""
+    values = curves.get("val_loss", np.empty(0))
     return int(np.nanargmin(values)) + 1 if np.isfinite(values).any() else None
 
 

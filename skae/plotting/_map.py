@@ -13,12 +13,12 @@ from skae.plotting._images import (
     need_images,
     value_range,
 )
-from skae.plotting._labels import (
+from skae.plotting._labels import encode_labels
+from skae.plotting._labels_colors import (
     COLORS,
     UNLABELLED_COLOR,
     class_color,
     class_marker,
-    encode_labels,
 )
 from skae.plotting._placement import medoids, spread_texts, thin
 from skae.plotting._text import as_written, shortened

@@ -7,7 +7,7 @@ import numpy as np
 
 from skae.plotting._drawing import merge_kwargs
 from skae.plotting._images import drawable, image_defaults, value_range
-from skae.plotting._labels import class_color
+from skae.plotting._labels_colors import class_color
 
 # More columns than this are drawn as lines: bars would be hairs.
 _MOST_BARS = 20
