@@ -54,8 +54,9 @@ def test_both_constructors_draw_every_sample(pyplot, constructor):
         )
     (points,) = display.scatters_
     assert len(points.get_offsets()) == len(X)
-    assert display.ax_.get_xlabel() == "PCA 1"
-    assert display.ax_.get_ylabel() == "PCA 2"
+    # Counted as get_feature_names_out counts them.
+    assert display.ax_.get_xlabel() == "PCA 0"
+    assert display.ax_.get_ylabel() == "PCA 1"
     assert display.figure_ is display.ax_.figure
     assert display.unlabelled_ is None
 
@@ -112,7 +113,7 @@ def test_users_color_replaces_the_classes(pyplot):
 
 
 def test_ticks_of_the_colour_bar_sit_in_the_middle_of_their_colours(pyplot):
-    display = EmbeddingDisplay.from_embedding(Z[:, :2], labels=y)
+    display = EmbeddingDisplay.from_embedding(Z[:, :2], labels=y, key="colorbar")
     bar = display.key_
     edges = bar.norm.boundaries
     np.testing.assert_allclose(bar.get_ticks(), (edges[:-1] + edges[1:]) / 2)
@@ -142,6 +143,108 @@ def test_continuous_labels_have_a_continuous_colour_bar_and_no_names(pyplot):
     assert len(display.unlabelled_.get_offsets()) == 1
 
 
+def test_a_key_is_drawn_only_where_names_are_not_on_the_map(pyplot):
+    named = EmbeddingDisplay.from_embedding(Z[:, :2], labels=y)
+    assert named.key_ is None
+    assert [text.get_text() for text in named.texts_] == list("0123456789")
+    bare = EmbeddingDisplay.from_embedding(Z[:, :2], labels=y, show_names=False)
+    assert bare.key_ is not None
+    # The grey of unlabelled points has no name on the map.
+    some = np.where(y == 3, -1, y)
+    assert EmbeddingDisplay.from_embedding(Z[:, :2], labels=some).key_ is not None
+    crowded = np.zeros_like(Z[:, :2])
+    crowded[0], crowded[1] = 1, -1
+    names = [f"a name of many letters {i}" for i in range(20)]
+    display = EmbeddingDisplay.from_embedding(
+        crowded, labels=np.arange(len(Z)) % 20, class_names=names
+    )
+    assert not all(text.get_visible() for text in display.texts_)
+    assert display.key_ is not None
+
+
+def test_the_map_is_a_square_of_one_scale(pyplot):
+    for points in (Z[:, :2], Z[:, :2] * [1, 1.8]):
+        display = EmbeddingDisplay.from_embedding(points, labels=y)
+        display.figure_.canvas.draw()
+        box = display.ax_.get_window_extent()
+        assert box.width == pytest.approx(box.height, rel=0.01)
+        assert np.ptp(display.ax_.get_xlim()) == pytest.approx(
+            np.ptp(display.ax_.get_ylim())
+        )
+    # A long map would be a line in a square, and a far longer one has two scales.
+    long = EmbeddingDisplay.from_embedding(Z[:, :2] * [4, 1])
+    assert long.ax_.get_aspect() == 1
+    longer = EmbeddingDisplay.from_embedding(Z[:, :2] * [40, 1])
+    assert longer.ax_.get_aspect() == "auto"
+
+
+def test_axes_that_mean_nothing_have_no_ticks(pyplot):
+    for name in ("t-SNE", "UMAP"):
+        ax = EmbeddingDisplay.from_embedding(Z[:, :2], name=name).ax_
+        assert len(ax.get_xticks()) == len(ax.get_yticks()) == 0
+        assert (ax.get_xlabel(), ax.get_ylabel()) == (name, "")
+    ax = EmbeddingDisplay(Z[:, :2], name="t-SNE").plot(show_axes=True).ax_
+    assert ax.get_ylabel() == "t-SNE 1"
+    assert len(EmbeddingDisplay(Z[:, :2]).plot(show_axes=False).ax_.get_xticks()) == 0
+
+
+def _inside(ax, points):
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    x, y = np.asarray(points).T
+    return np.all((left < x) & (x < right) & (bottom < y) & (y < top))
+
+
+def test_drawing_twice_and_on_shared_axes_clips_nothing(pyplot):
+    display = EmbeddingDisplay.from_embedding(Z[:, :2])
+    EmbeddingDisplay.from_embedding(0.1 * Z[:, :2] + 90, ax=display.ax_)
+    assert _inside(display.ax_, Z[:, :2])
+    assert _inside(display.ax_, 0.1 * Z[:, :2] + 90)
+    figure, axes = pyplot.subplots(1, 2, sharex=True, sharey=True, layout="constrained")
+    for ax, scale in zip(axes, (3, 1), strict=True):
+        EmbeddingDisplay.from_embedding(scale * Z[:, :2], labels=y, ax=ax)
+    figure.canvas.draw()
+    assert _inside(axes[0], 3 * Z[:, :2])
+    assert axes[0].get_xlim() == axes[1].get_xlim()
+
+
+@pytest.mark.parametrize("n_points", [1, 2])
+def test_few_points_are_seen_beside_their_names(pyplot, n_points):
+    points = np.array([[1.0, 2.0], [1.0, 5.0]])[:n_points]
+    display = EmbeddingDisplay.from_embedding(points, labels=["a", "b"][:n_points])
+    assert _inside(display.ax_, points)
+    pixels = display.ax_.transData.transform(points)
+    for box, (_, height) in zip(_extents(display.texts_), pixels, strict=True):
+        assert box[1] > height
+
+
+def test_a_name_that_has_to_move_far_has_a_line_to_its_class(pyplot):
+    points = np.random.default_rng(0).normal(size=(900, 2))
+    labels = np.arange(900) % 25
+    names = [f"class number {i}" for i in range(25)]
+    display = EmbeddingDisplay.from_embedding(points, labels=labels, class_names=names)
+    medoid = {tuple(points[row]) for row in medoids(points, labels, 25)}
+    ends = [tuple(line[1]) for line in display.leaders_.get_segments()]
+    assert ends
+    assert set(ends) <= medoid
+    assert EmbeddingDisplay.from_embedding(Z[:, :2], labels=y).leaders_ is None
+
+
+@pytest.mark.parametrize(("n_classes", "named"), [(60, 60), (400, 0), (2000, 0)])
+def test_many_classes_are_quick_and_what_is_left_out_is_said(pyplot, n_classes, named):
+    points = np.random.default_rng(0).normal(size=(10_000, 2))
+    start = time.process_time()
+    display = EmbeddingDisplay.from_embedding(
+        points, labels=np.arange(10_000) % n_classes
+    )
+    display.figure_.canvas.draw()
+    assert time.process_time() - start < 4
+    assert len(display.texts_) == named
+    if n_classes > 250:
+        assert display.key_ is None
+        (note,) = display.ax_.texts
+        assert note.get_text() == f"{n_classes:,} classes, too many to name here"
+
+
 def test_no_labels_no_key(pyplot):
     display = EmbeddingDisplay.from_embedding(Z[:, :2])
     assert display.key_ is None
@@ -150,7 +253,7 @@ def test_no_labels_no_key(pyplot):
 
 def test_beyond_twenty_classes_markers_change_and_a_legend_names_them(pyplot):
     labels = np.arange(len(X)) % 45
-    display = EmbeddingDisplay.from_embedding(Z[:, :2], labels=labels)
+    display = EmbeddingDisplay.from_embedding(Z[:, :2], labels=labels, show_names=False)
     assert len(display.scatters_) == 3
     assert len(display.key_.get_texts()) == 45
     drawn = [len(one.get_paths()[0].vertices) for one in display.scatters_]
@@ -160,7 +263,7 @@ def test_beyond_twenty_classes_markers_change_and_a_legend_names_them(pyplot):
 def test_three_columns_are_drawn_in_three_dimensions(pyplot):
     display = EmbeddingDisplay.from_embedding(Z, labels=y)
     assert display.ax_.name == "3d"
-    assert display.ax_.get_zlabel() == "Dimension 3"
+    assert display.ax_.get_zlabel() == "Dimension 2"
     with pytest.raises(ValueError, match="Received axes with projection='rectilinear'"):
         EmbeddingDisplay.from_embedding(Z, ax=pyplot.subplots()[1])
 
@@ -237,6 +340,7 @@ def test_colour_images_and_image_shape(pyplot):
         ({"images": X[:, :50]}, r"Expected pictures. Received rows of 50 .* Give"),
         ({"images": X, "image_shape": (9, 9)}, r"of 64 values.*\(9, 9\).* 81. Give"),
         ({"images": X, "embedding": Z}, r"two columns to draw images on. Received"),
+        ({"class_names": ["a"]}, r"together with labels. Received class_names alone"),
         ({"labels": y, "class_names": ["a"]}, r"10 class names.* Received 1. Give"),
         ({"key": "bar"}, r"Expected key to be .* Received 'bar'"),
     ],

@@ -12,12 +12,12 @@ from skae.plotting._map import (
     axes_for,
     checked_map,
     draw_frames,
-    draw_names,
     draw_points,
     draw_thumbnails,
     frame_points,
     settle_layout,
 )
+from skae.plotting._map_names import draw_names
 
 
 class EmbeddingDisplay:
@@ -63,6 +63,9 @@ class EmbeddingDisplay:
     texts_ : list of matplotlib Text
         Class names at the medoids of their classes.
 
+    leaders_ : matplotlib LineCollection or None
+        Lines from names that had to move to their classes.
+
     images_ : list of matplotlib AxesImage
         Thumbnails.
 
@@ -97,7 +100,7 @@ class EmbeddingDisplay:
     >>> display.plot()
     <...>
     >>> display.ax_.get_xlabel()
-    'PCA 1'
+    'PCA 0'
     """
 
     def __init__(
@@ -123,6 +126,7 @@ class EmbeddingDisplay:
         *,
         key="auto",
         show_names=True,
+        show_axes="auto",
         n_images=200,
         image_size="auto",
         scatter_kwargs=None,
@@ -143,28 +147,31 @@ class EmbeddingDisplay:
             a new figure is made.
 
         key : {"auto", "colorbar", "legend"} or None, default="auto"
-            What tells which colour is which label. "auto" is a colour bar, or a
-            legend for more than twenty classes. A legend is left out where it would
-            take nearly half of the figure at the smallest legible size.
+            What tells which colour is which label. "auto" draws it where the names
+            on the map do not: a colour bar, or a legend for more than twenty
+            classes. A legend that would take nearly half of the figure at the
+            smallest legible size is left out, and a note says so.
 
         show_names : bool, default=True
-            Draw the names of classes at their medoids. Names that would cover one
-            another are moved apart, or left out where there is no room, those of
-            small classes first. In three dimensions none are drawn, since turning
-            the map would bring them over one another.
+            Draw the names of up to 60 classes at their medoids. Names that would
+            cover one another move apart, with a line to their class when it is far,
+            or are left out, those of small classes first. In three dimensions none
+            are drawn.
+
+        show_axes : bool or "auto", default="auto"
+            Label the axes and their ticks. "auto" does so unless the name is that
+            of a map whose axes mean nothing, such as "t-SNE" or "UMAP".
 
         n_images : int, default=200
             The most pictures to draw. They are thinned so that none hides another.
 
         image_size : float or "auto", default="auto"
             Longer side of a picture in points. "auto" is the largest size at which
-            `n_images` fit, or a third of the pictures where there are fewer than
-            thrice as many.
+            `n_images` fit, or a third of all pictures if there are fewer.
 
         scatter_kwargs : dict, default=None
-            Keywords of `Axes.scatter` for the points. Marker size and alpha follow
-            from the density, and maps of more than 1,000 points are rasterized in
-            vector graphics, unless given here.
+            Keywords of `Axes.scatter` for the points. Size and alpha follow from the
+            density, and more than 1,000 points are rasterized, unless given here.
 
         text_kwargs : dict, default=None
             Keywords of `Axes.text` for the class names.
@@ -196,17 +203,25 @@ class EmbeddingDisplay:
         Z, codes, names, images = checked_map(self)
         self.ax_ = ax = axes_for(Z, ax)
         self.figure_ = ax.figure
+        before = ax.dataLim.frozen() if ax.has_data() else None
         points = draw_points(ax, Z, codes, names, scatter_kwargs)
         self.scatters_, self.unlabelled_ = points
         thumbnails = images is not None and n_images > 0
         # Thumbnails reach beyond their points.
-        frame_points(ax, Z, self.name, margin=0.06 if thumbnails else 0.03)
-        self.key_ = draw_key(key, [ax], self.scatters_, codes, names, key_kwargs)
+        margin = 0.06 if thumbnails else 0.03
+        frame_points(ax, Z, self.name, margin, show_axes, before)
         settle_layout(ax)
-
-        self.texts_, boxes = [], np.empty((0, 4))
-        if show_names and names and Z.shape[1] == 2:
-            self.texts_, boxes = draw_names(ax, Z, codes, names, text_kwargs)
+        on_map = names if show_names and Z.shape[1] == 2 else None
+        drawn = draw_names(ax, Z, codes, on_map, text_kwargs)
+        self.key_ = None
+        if key != "auto" or key_kwargs or self.unlabelled_ or not drawn.all_visible:
+            drawn.remove()
+            self.key_ = draw_key(key, [ax], self.scatters_, codes, names, key_kwargs)
+            # In the room that the key has left.
+            settle_layout(ax)
+            drawn = draw_names(ax, Z, codes, on_map, text_kwargs)
+        self.texts_, self.leaders_ = drawn.texts, drawn.leaders
+        boxes = drawn.boxes
         self.images_, self.frames_ = [], None
         self.shown_ = np.empty(0, dtype=int)
         if thumbnails:
@@ -286,15 +301,14 @@ class EmbeddingDisplay:
             Where the samples lie.
 
         labels : array-like of shape (n_samples,), default=None
-            Labels to colour by, see :class:`~skae.plotting.EmbeddingDisplay`.
+            Labels to colour by, see :class:`~skae.plotting.EmbeddingDisplay`, which
+            takes all but the last two of these.
 
-        images : array-like of shape (n_images, n_features), (n_images, h, w) or \
-                (n_images, h, w, c), default=None
+        images : array-like of shape (n_images, ...), default=None
             Pictures of the first `n_images` samples, which may be all of them.
 
         image_shape : tuple of int, "auto" or None, default="auto"
-            Shape (h, w) or (h, w, c) of flat pictures. "auto" takes them for
-            squares.
+            Shape of flat pictures. "auto" takes them for squares.
 
         class_names : list of str or dict, default=None
             Names of the sorted classes, or a name for each label.
@@ -323,11 +337,9 @@ class EmbeddingDisplay:
         >>> from sklearn.datasets import load_digits
         >>> from sklearn.decomposition import PCA
         >>> from skae.plotting import EmbeddingDisplay
-        >>> X, y = load_digits(return_X_y=True)
+        >>> X, _ = load_digits(return_X_y=True)
         >>> Z = PCA(2).fit_transform(X)
-        >>> display = EmbeddingDisplay.from_embedding(
-        ...     Z, labels=y, images=X, n_images=50
-        ... )
+        >>> display = EmbeddingDisplay.from_embedding(Z, images=X, n_images=50)
         >>> len(display.images_)
         50
         """

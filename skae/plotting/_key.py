@@ -5,11 +5,14 @@
 
 import numpy as np
 
+from skae.plotting._drawing import page_color
 from skae.plotting._labels_colors import COLORS, UNLABELLED_COLOR, class_marker
 from skae.plotting._text import as_written, wrapped
 
 # A legend that takes more of the figure's width would leave no map.
 _WIDEST_LEGEND = 0.45
+# Far more than fit at any size; making them takes seconds.
+_MOST_ENTRIES = 250
 
 
 def draw_key(key, axes, points, codes, names, key_kwargs):
@@ -79,7 +82,7 @@ def _legend(axes, names, some_unlabelled, points, key_kwargs):
     place = corner if outside else {"loc": "upper right"}
     height = ax.get_window_extent().height * 72 / ax.figure.dpi
     widest = _WIDEST_LEGEND * ax.figure.bbox.width
-    for size in (8, 7, 6, 5, 4):
+    for size in (8, 7, 6, 5, 4) if len(handles) <= _MOST_ENTRIES else ():
         rows = max(1, int(height / (1.5 * size)))
         fit = {"fontsize": size, "ncols": -(-len(handles) // rows)}
         legend = ax.legend(handles=handles, **{**gaps, **place, **fit, **key_kwargs})
@@ -87,5 +90,17 @@ def _legend(axes, names, some_unlabelled, points, key_kwargs):
         if legend.get_window_extent().width <= widest:
             return legend
         legend.remove()
-    # The names on the map have to do.
+    _note(ax, f"{len(names):,} classes, too many to name here")
     return None
+
+
+def _note(ax, words):
+    """Say in a corner what the figure leaves out."""
+    ax.annotate(
+        words,
+        (0.01, 0.01),
+        xycoords="axes fraction",
+        fontsize="small",
+        zorder=6,
+        bbox={"facecolor": page_color(ax), "edgecolor": "none", "alpha": 0.8, "pad": 2},
+    )

@@ -20,11 +20,28 @@ from skae.plotting._labels_colors import (
     class_color,
     class_marker,
 )
-from skae.plotting._placement import medoids, spread_texts, thin
-from skae.plotting._text import as_written, shortened
+from skae.plotting._placement import thin
 
 # Vector graphics of more points than this take longer to open than to draw.
 _RASTERIZED_FROM = 1_000
+# A map is drawn as a square, unless one side is so many times the other.
+_SQUARE_UP_TO = 2
+_FEW_POINTS = 10
+_LONGEST_SIDE = 5
+# Maps that turn and stretch by chance: where a point lies says nothing, only beside
+# which others.
+_WITHOUT_AXES = {
+    "t-sne",
+    "tsne",
+    "umap",
+    "parametricumap",
+    "pacmap",
+    "trimap",
+    "phate",
+    "mds",
+    "spectralembedding",
+    "locallylinearembedding",
+}
 
 
 def checked_map(display):
@@ -43,6 +60,11 @@ def checked_map(display):
             "learning rate."
         )
     codes, names = None, None
+    if display.labels is None and display.class_names is not None:
+        raise ValueError(
+            "Expected class_names together with labels. Received class_names alone. "
+            "Give the labels of the samples, or leave class_names out."
+        )
     if display.labels is not None:
         codes, names = encode_labels(display.labels, len(Z), display.class_names)
     if display.images is None:
@@ -66,7 +88,7 @@ def checked_map(display):
 def axes_for(Z, ax):
     """Return `ax`, or new axes with as many dimensions as the embedding."""
     if Z.shape[1] == 2:
-        ax = one_axes(ax)
+        ax = one_axes(ax, (6, 5.4))
     elif ax is None:
         import matplotlib.pyplot as plt
 
@@ -80,27 +102,61 @@ def axes_for(Z, ax):
     return ax
 
 
-def frame_points(ax, Z, name, margin):
-    """Set limits, scale and axis labels for the points Z."""
+def frame_points(ax, Z, name, margin, show_axes, before=None):
+    """Set limits, scale and axis labels for the points Z.
+
+    `before`, the box of what the axes hold already, stays in sight, and so do the
+    points of axes that share a side with these.
+    """
+    low, high = Z.min(axis=0), Z.max(axis=0)
+    if Z.shape[1] == 2:
+        low, high = _with_others(ax, low, high, before)
+    span = np.where(high > low, high - low, max(1.0, (high - low).max()))
+    equal = Z.shape[1] == 2 and span.max() <= _LONGEST_SIDE * span.min()
+    if equal and span.max() <= _SQUARE_UP_TO * span.min():
+        middle = (low + high) / 2
+        span[:] = span.max()
+        low, high = middle - span / 2, middle + span / 2
+    if Z.shape[1] == 2:
+        # One scale for both axes makes distances comparable, but would squeeze a map
+        # with one much longer side into a line.
+        ax.set_aspect("equal" if equal else "auto", adjustable="box")
+    if len(Z) < _FEW_POINTS:
+        margin = max(margin, 0.15)
+    for i, side in enumerate("xyz"[: Z.shape[1]]):
+        limits = low[i] - margin * span[i], high[i] + margin * span[i]
+        # auto=None keeps autoscaling as it is.
+        getattr(ax, f"set_{side}lim")(limits, auto=None)
+    _label_axes(ax, Z.shape[1], name, show_axes)
+
+
+def _with_others(ax, low, high, before):
+    """Widen limits by what these axes, or those that share them, have drawn."""
+    bounds = [] if before is None else [(before.min, before.max)]
+    shared = ax.get_shared_x_axes(), ax.get_shared_y_axes()
+    for i, siblings in enumerate(shared):
+        for other in siblings.get_siblings(ax):
+            if other is not ax and other.has_data():
+                one_low, one_high = low.copy(), high.copy()
+                one_low[i], one_high[i] = other.dataLim.min[i], other.dataLim.max[i]
+                bounds.append((one_low, one_high))
+    lows, highs = zip((low, high), *bounds, strict=True)
+    return np.min(lows, axis=0), np.max(highs, axis=0)
+
+
+def _label_axes(ax, n_axes, name, show_axes):
     from matplotlib.ticker import MaxNLocator
 
-    low, high = Z.min(axis=0), Z.max(axis=0)
-    span = np.where(high > low, high - low, 1.0)
-    # One scale for both axes makes distances comparable, but would squeeze a map
-    # with one much longer side into a line.
-    if Z.shape[1] == 2 and span.max() <= 5 * span.min():
-        siblings = ax.get_shared_x_axes().get_siblings(ax)
-        ax.set_aspect("equal", adjustable="box" if siblings[1:] else "datalim")
-    sides = "xyz"[: Z.shape[1]]
-    for i, side in enumerate(sides):
-        limits = low[i] - margin * span[i], high[i] + margin * span[i]
-        # auto=None keeps autoscaling on: matplotlib logs a line at each drawing when
-        # fixed limits give way to a fixed aspect.
-        getattr(ax, f"set_{side}lim")(limits, auto=None)
-        getattr(ax, f"set_{side}label")(f"{name} {i + 1}")
-        getattr(ax, f"{side}axis").set_major_locator(
-            MaxNLocator(5, steps=[1, 2, 5, 10])
-        )
+    if show_axes == "auto":
+        show_axes = name.lower() not in _WITHOUT_AXES
+    for i, side in enumerate("xyz"[:n_axes]):
+        axis = getattr(ax, f"{side}axis")
+        if show_axes:
+            axis.set_label_text(f"{name} {i}")
+            axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        else:
+            axis.set_label_text(name if i == 0 else "")
+            axis.set_ticks([])
 
 
 def draw_points(ax, Z, codes, names, scatter_kwargs):
@@ -151,33 +207,6 @@ def draw_points(ax, Z, codes, names, scatter_kwargs):
         }
         points.append(ax.scatter(*Z[rows].T, **{**coloring, **kwargs}))
     return points, unlabelled
-
-
-def draw_names(ax, Z, codes, names, text_kwargs):
-    """Write class names at the medoids; return the texts and their boxes."""
-    from matplotlib.patheffects import withStroke
-    from matplotlib.text import Text
-
-    defaults = {
-        "horizontalalignment": "center",
-        "verticalalignment": "center",
-        "fontsize": "medium" if len(names) <= 12 else "small",
-        "fontweight": "bold",
-        "zorder": 5,
-        # The page's own colour around the letters keeps them legible on any dots.
-        "path_effects": [withStroke(linewidth=2.5, foreground=ax.get_facecolor())],
-    }
-    kwargs = merge_kwargs(defaults, text_kwargs, Text)
-    rows = medoids(Z, codes, len(names))
-    by_size = np.argsort(-np.bincount(codes[codes >= 0], minlength=len(names)))
-    short = shortened(names)
-    texts = {code: ax.text(*Z[rows[code]], short[code], **kwargs) for code in by_size}
-    as_written(texts.values())
-    for text in texts.values():
-        # Names stay inside the axes, whose size must not follow from them.
-        text.set_in_layout(False)
-    boxes = spread_texts(ax, list(texts.values()))
-    return [texts[code] for code in range(len(names))], boxes
 
 
 def draw_thumbnails(ax, Z, images, n_images, image_size, boxes, image_kwargs):

@@ -15,7 +15,8 @@ from skae.plotting._estimators import transformer_of
 from skae.plotting._images import as_array
 from skae.plotting._key import draw_key
 from skae.plotting._labels import encode_labels
-from skae.plotting._map import draw_names, settle_layout
+from skae.plotting._map import settle_layout
+from skae.plotting._map_names import draw_names
 
 # Trustworthiness compares all pairs; of more points a random part is compared.
 _MOST_COMPARED = 3_000
@@ -183,7 +184,8 @@ class PerplexityDisplay:
             # Last of all, in the room that titles and key have left.
             for display, Z in zip(self.displays_, maps, strict=True):
                 settle_layout(display.ax_)
-                display.texts_, _ = draw_names(display.ax_, Z, codes, names, small)
+                drawn = draw_names(display.ax_, Z, codes, names, small)
+                display.texts_, display.leaders_ = drawn.texts, drawn.leaders
         return self
 
     @classmethod

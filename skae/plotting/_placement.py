@@ -9,6 +9,9 @@ import numpy as np
 _MEDOID_MEMBERS = 400
 # Free space around a name, in points.
 _TEXT_GAP = 1.0
+# How far a name may move, in its heights: without a line to its place, and at all.
+_NEAR = 2
+_FARTHEST = 8
 # Thumbnails are looked for among this many points.
 _CANDIDATES = 8_000
 # Widths of thumbnails: the smallest in points, the largest as a part of the axes.
@@ -32,18 +35,37 @@ def medoids(points, codes, n_classes):
 
 
 def spread_texts(ax, texts):
-    """Move texts, most important first, until none covers another; return boxes.
+    """Move texts, most important first, until none covers another.
 
-    Those that find no room are hidden, the least important first. The boxes,
-    (n, 4) in pixels as left, bottom, right, top, are those of the visible ones.
+    Those that find no room, or none near their place, are hidden, the least
+    important first.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Where the texts are.
+
+    texts : list of matplotlib Text
+        The texts, at their places.
+
+    Returns
+    -------
+    boxes : ndarray of shape (n_visible, 4)
+        Left, bottom, right and top of the visible ones, in pixels.
+
+    far : list of int
+        Which ones ended away from their places.
+
+    far_boxes : ndarray of shape (n_far, 4)
+        Where these are.
     """
     if not texts:
-        return np.empty((0, 4))
+        return np.empty((0, 4)), [], np.empty((0, 4))
     renderer = ax.figure.canvas.get_renderer()
     boxes = np.array([text.get_window_extent(renderer).extents for text in texts])
     # Names that touch read as one.
     boxes += _TEXT_GAP * ax.figure.dpi / 72 * np.array([-1, -1, 1, 1])
-    start = boxes[:, :2].copy()
+    start = boxes.copy()
     frame = ax.get_window_extent(renderer).extents
     for _ in range(200):
         moved = _push_apart(boxes)
@@ -52,15 +74,21 @@ def spread_texts(ax, texts):
             break
 
     to_data = ax.transData.inverted()
-    shown = np.zeros(len(texts), dtype=bool)
+    heights = start[:, 3] - start[:, 1]
+    away = np.linalg.norm((boxes - start)[:, :2], axis=1) / heights
+    shown: list = []
+    far: list = []
     for i, text in enumerate(texts):
-        if any(_overlap(boxes[i], box) for box in boxes[shown]):
+        covered = any(_overlap(boxes[i], boxes[j]) for j in shown)
+        if covered or away[i] > _FARTHEST:
             text.set_visible(False)
             continue
-        shown[i] = True
+        shown.append(i)
+        if away[i] > _NEAR:
+            far.append(i)
         position = ax.transData.transform(text.get_position())
-        text.set_position(to_data.transform(position + boxes[i, :2] - start[i]))
-    return boxes[shown]
+        text.set_position(to_data.transform(position + (boxes - start)[i, :2]))
+    return boxes[shown], far, boxes[far]
 
 
 def _overlap(a, b):
@@ -69,23 +97,24 @@ def _overlap(a, b):
 
 def _push_apart(boxes):
     """Move each overlapping pair half its overlap apart, along the shorter way."""
-    moved = False
-    for i in range(len(boxes)):
-        for j in range(i):
-            if not _overlap(boxes[i], boxes[j]):
-                continue
-            moved = True
-            depth = np.minimum(boxes[i, 2:], boxes[j, 2:]) - np.maximum(
-                boxes[i, :2], boxes[j, :2]
-            )
-            side = int(depth.argmin())
-            middles = boxes[[i, j], side] + boxes[[i, j], side + 2]
-            sign = 1 if middles[0] >= middles[1] else -1
-            # A little more than half, or rounding keeps them touching.
-            step = sign * (depth[side] / 2 + 0.5)
-            boxes[i, [side, side + 2]] += step
-            boxes[j, [side, side + 2]] -= step
-    return moved
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    pairs = np.argwhere(np.tril(np.all(high > low, axis=-1), -1))
+    for i, j in pairs:
+        # An earlier pair may have parted this one.
+        if not _overlap(boxes[i], boxes[j]):
+            continue
+        depth = np.minimum(boxes[i, 2:], boxes[j, 2:]) - np.maximum(
+            boxes[i, :2], boxes[j, :2]
+        )
+        side = int(depth.argmin())
+        middles = boxes[[i, j], side] + boxes[[i, j], side + 2]
+        sign = 1 if middles[0] >= middles[1] else -1
+        # A little more than half, or rounding keeps them touching.
+        step = sign * (depth[side] / 2 + 0.5)
+        boxes[i, [side, side + 2]] += step
+        boxes[j, [side, side + 2]] -= step
+    return len(pairs) > 0
 
 
 def _keep_inside(boxes, frame):
