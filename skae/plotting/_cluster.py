@@ -1,4 +1,4 @@
-"""Pictures of the members of clusters."""
+"""What clusters hold: pictures of their members, or profiles of their columns."""
 
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
@@ -6,17 +6,31 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skae.plotting._drawing import merge_kwargs, one_axes
+from skae.plotting._drawing import one_axes
 from skae.plotting._estimators import best_of
-from skae.plotting._images import as_array, image_grid, need_images, value_range
-from skae.plotting._members import check_clusters, choose, clusters_of, describe
-from skae.plotting._text import as_written
-
-_KINDS = ("nearest", "farthest", "random", "between")
+from skae.plotting._images import as_array, image_grid, value_range
+from skae.plotting._members import (
+    Space,
+    check_clusters,
+    check_parts,
+    clusters_of,
+    describe,
+    largest,
+    name_pairs,
+    pictures_or_none,
+    remark_on,
+)
+from skae.plotting._members_grid import (
+    grid_of,
+    grid_size,
+    write_around,
+    write_beside,
+)
+from skae.plotting._profiles import draw_profile, profile_of, profile_size
 
 
 class ClusterDisplay:
-    """Pictures of cluster members, one row a cluster.
+    """What clusters hold, one row a cluster: pictures of members, or a profile.
 
     It is recommended to use
     :func:`~skae.plotting.ClusterDisplay.from_estimator` or
@@ -25,8 +39,8 @@ class ClusterDisplay:
 
     Parameters
     ----------
-    members : list of ndarray of shape (n_images, h, w) or (n_images, h, w, c)
-        Pictures of each cluster.
+    members : list of ndarray of shape (n_images, h, w) or (n_images, h, w, c), or None
+        Pictures of each cluster; None for the rows of a table.
 
     names : list of str
         What stands before each row.
@@ -41,22 +55,42 @@ class ClusterDisplay:
     kind : str, default="nearest"
         Which members they are.
 
+    heading : str, default="samples"
+        What stands over the notes.
+
+    remark : str, default=""
+        What stands below: samples without a cluster, clusters not drawn.
+
+    profile : dict, default=None
+        Of a table the "columns" drawn, and the "means" and "deviations" of each
+        cluster in them, of shape (n_clusters, n_columns): means in the units of the
+        table, and their distances from the mean of all in standard deviations.
+
     Attributes
     ----------
     images_ : ndarray of shape (n_clusters, n_images) of AxesImage or None
-        The members drawn; None fills the rows of small clusters.
+        The members drawn; None fills the rows of small clusters. None for a table.
 
     center_images_ : ndarray of shape (n_clusters,) of AxesImage, or None
         The centres drawn.
 
+    cells_ : ndarray of shape (n_clusters, n_columns) of Text, or None
+        The means of the columns of a table.
+
     texts_ : list of matplotlib Text
         The notes behind the rows.
 
+    headings_ : list of matplotlib Text
+        What stands over centres, members and notes.
+
+    key_ : matplotlib Colorbar or None
+        What the colours of a profile mean.
+
     ax_ : matplotlib Axes
-        Axes with the pictures.
+        Axes with the rows.
 
     figure_ : matplotlib Figure
-        Figure with the pictures.
+        Figure with the rows.
 
     See Also
     --------
@@ -74,20 +108,35 @@ class ClusterDisplay:
     (2, 4)
     """
 
-    def __init__(self, members, *, names, notes, centers=None, kind="nearest"):
+    def __init__(
+        self,
+        members,
+        *,
+        names,
+        notes,
+        centers=None,
+        kind="nearest",
+        heading="samples",
+        remark="",
+        profile=None,
+    ):
         self.members = members
         self.names = names
         self.notes = notes
         self.centers = centers
         self.kind = kind
+        self.heading = heading
+        self.remark = remark
+        self.profile = profile
 
     def plot(self, ax=None, *, image_kwargs=None, text_kwargs=None):
-        """Draw the pictures.
+        """Draw the rows.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. By default a new figure is made.
+            Axes to draw on, which also hold all words but the names of clusters. By
+            default a new figure is made.
 
         image_kwargs : dict, default=None
             Keywords of `Axes.imshow`.
@@ -105,26 +154,28 @@ class ClusterDisplay:
         ValueError
             If members, names, notes and centres are not of one length.
         """
-        self._check()
-        with_center = self.centers is not None
-        rows = [list(images) for images in self.members]
-        n_images = max(map(len, rows))
-        rows = [row + [None] * (n_images - len(row)) for row in rows]
-        offsets = [float(column) for column in range(n_images)]
-        if with_center:
-            rows = [[c, *row] for c, row in zip(self.centers, rows, strict=True)]
-            offsets = [0.0, *(column + 1.25 for column in offsets)]
-        side = min(0.6, 9 / len(rows))
-        self.ax_ = ax = one_axes(
-            ax, (side * (offsets[-1] + 1) + 2.2, side * len(rows) + 0.6)
-        )
-        self.figure_ = ax.figure
-        # A decoded centre may leave the range of the samples, and must not dim them.
-        limits = value_range(np.concatenate(self.members))
-        artists = image_grid(ax, rows, image_kwargs, limits=limits, offsets=offsets)
-        self.center_images_ = artists[:, 0] if with_center else None
-        self.images_ = artists[:, 1:] if with_center else artists
-        self._write(offsets, with_center, text_kwargs)
+        check_parts(self)
+        self.images_ = self.center_images_ = self.cells_ = self.key_ = None
+        if self.profile is not None:
+            self.ax_ = one_axes(ax, profile_size(self))
+            self.figure_ = self.ax_.figure
+            self.cells_, self.key_ = draw_profile(self, image_kwargs)
+        else:
+            rows, offsets = grid_of(self.members, self.centers)
+            self.ax_ = one_axes(ax, grid_size(rows, offsets, self.notes))
+            self.figure_ = self.ax_.figure
+            # A decoded centre may leave the range of the samples, and must not dim
+            # them.
+            limits = value_range(np.concatenate(self.members))
+            artists = image_grid(
+                self.ax_, rows, image_kwargs, limits=limits, offsets=offsets
+            )
+            n_centers = int(self.centers is not None)
+            self.center_images_ = artists[:, 0] if n_centers else None
+            self.images_ = artists[:, n_centers:]
+            self.texts_, self.headings_ = write_around(self, offsets, text_kwargs)
+            return self
+        self.texts_, self.headings_ = write_beside(self, text_kwargs)
         return self
 
     @classmethod
@@ -138,24 +189,27 @@ class ClusterDisplay:
         latents=None,
         centers=None,
         center_images=None,
-        kind="nearest",
+        kind="auto",
         n_images=10,
+        n_columns=8,
+        n_clusters=30,
+        feature_names=None,
         random_state=None,
         image_shape="auto",
         ax=None,
         image_kwargs=None,
         text_kwargs=None,
     ):
-        """Draw members of given clusters.
+        """Draw what given clusters hold.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), (n_samples, h, w) or \
                 (n_samples, h, w, c)
-            Pictures.
+            Pictures, or the rows of a table in the units to be read.
 
         clusters : array-like of shape (n_samples,)
-            The cluster of each; -1 for those that belong to none.
+            The cluster of each; negative for those that belong to none.
 
         labels : array-like of shape (n_samples,), default=None
             True labels, for the purity: the part of a cluster that has its most
@@ -174,17 +228,29 @@ class ClusterDisplay:
             Pictures of the centres. By default the centres themselves where
             distances are measured in X, and none otherwise.
 
-        kind : {"nearest", "farthest", "random", "between"}, default="nearest"
-            Which members are drawn:
+        kind : {"auto", "nearest", "farthest", "random", "between", "profile"}, \
+                default="auto"
+            What is drawn, by default "nearest" of pictures and "profile" of a table:
 
-            - "nearest": those nearest to the centre, the nearest first;
+            - "nearest": members nearest to the centre, the nearest first;
             - "farthest": those farthest from it, the farthest first;
             - "random": any;
             - "between": those nearest to both the centre of the cluster and the
-              next centre, of either cluster, in order from one to the other.
+              next centre, of either cluster, in order from one to the other;
+            - "profile": the columns in which clusters differ most, with the mean of
+              each cluster.
 
         n_images : int, default=10
             The most pictures in a row.
+
+        n_columns : int, default=8
+            The most columns in a profile.
+
+        n_clusters : int, default=30
+            The most clusters to draw, the largest ones.
+
+        feature_names : list of str, default=None
+            Names of the columns; those of a DataFrame by default.
 
         random_state : int, RandomState instance or None, default=None
             Which members "random" draws.
@@ -223,54 +289,37 @@ class ClusterDisplay:
         >>> display.images_.shape
         (10, 10)
         """
-        images = need_images(X, image_shape)
-        if kind not in _KINDS:
-            raise ValueError(f"Expected kind to be one of {_KINDS}. Received {kind!r}.")
-        codes, names = check_clusters(clusters, len(images))
-        points = images.reshape(len(images), -1) if latents is None else latents
-        points = as_array(points)
-        if points.shape[0] != len(images):
-            raise ValueError(
-                f"Expected one latent vector for each of {len(images)} pictures. "
-                f"Received {points.shape[0]}. Take the latents of the same rows."
-            )
-        points = points.reshape(len(points), -1)
-        own_centers = centers is None
-        if own_centers:
-            centers = [points[codes == code].mean(axis=0) for code in range(len(names))]
-        centers = as_array(centers).reshape(len(centers), -1)
-        if centers.shape != (len(names), points.shape[1]):
-            raise ValueError(
-                f"Expected centers of shape {(len(names), points.shape[1])}, one for "
-                f"each cluster in X. Received {centers.shape}. Leave `centers` out to "
-                "have the means of the members."
-            )
-        if center_images is None and latents is None:
-            center_images = centers.reshape(-1, *images.shape[1:])
-        if center_images is not None:
-            center_images = need_images(center_images, image_shape)
-        notes = describe(codes, names, labels, class_names)
-        rows, names = choose(
-            points,
-            codes,
-            centers,
-            names,
-            kind,
-            n_images,
-            check_random_state(random_state),
+        images = pictures_or_none(X, kind, image_shape)
+        codes, names = check_clusters(
+            clusters, len(X) if images is None else len(images)
         )
+        notes, heading = describe(codes, names, labels, class_names)
+        drawn = largest(codes, len(names), n_clusters)
+        parts = {"remark": remark_on(codes, len(names), drawn), "heading": heading}
+        if images is None:
+            parts["profile"] = profile_of(X, codes, drawn, n_columns, feature_names)
+            members, kind = None, "profile"
+        else:
+            kind = "nearest" if kind == "auto" else kind
+            space = Space(images, codes, latents, centers, center_images, image_shape)
+            random_state = check_random_state(random_state)
+            rows, others = space.choose(drawn, kind, n_images, random_state)
+            members = [images[row] for row in rows]
+            if space.center_images is not None:
+                parts["centers"] = space.center_images[drawn]
+            names, notes = name_pairs(names, notes, others)
         display = cls(
-            [images[row] for row in rows],
-            names=names,
-            notes=notes,
-            centers=center_images,
+            members,
+            names=[names[code] for code in drawn],
+            notes=[notes[code] for code in drawn],
             kind=kind,
+            **parts,
         )
         return display.plot(ax=ax, image_kwargs=image_kwargs, text_kwargs=text_kwargs)
 
     @classmethod
     def from_estimator(cls, estimator, X, labels=None, **kwargs):
-        """Draw members of the clusters that a fitted estimator finds.
+        """Draw what the clusters hold that a fitted estimator finds.
 
         Parameters
         ----------
@@ -335,44 +384,3 @@ class ClusterDisplay:
         return cls.from_clusters(
             X, clusters, labels=labels, **{"centers": centers, **kwargs}
         )
-
-    def _check(self):
-        lengths = {
-            "members": len(self.members),
-            "names": len(self.names),
-            "notes": len(self.notes),
-        }
-        if self.centers is not None:
-            lengths["centers"] = len(self.centers)
-        if len(set(lengths.values())) > 1 or not lengths["members"]:
-            raise ValueError(
-                "Expected members, names, notes and centers of one length, that of "
-                f"the clusters. Received {lengths}. ClusterDisplay.from_clusters "
-                "makes them of pictures and their clusters."
-            )
-
-    def _write(self, offsets, with_center, text_kwargs):
-        from matplotlib.text import Text
-
-        ax = self.ax_
-        ax.set_yticks(range(len(self.names)), self.names)
-        as_written(ax.get_yticklabels())
-        ax.set(ylabel="Cluster", xticks=[])
-        titles = {
-            "nearest": "nearest to the centre",
-            "farthest": "farthest from the centre",
-            "random": "random members",
-            "between": "between two clusters",
-        }
-        place = {"ha": "center", "va": "bottom", "fontsize": "small"}
-        if with_center:
-            ax.text(0, -0.55, "centre", **place)
-        middle = (offsets[int(with_center)] + offsets[-1]) / 2
-        ax.text(middle, -0.55, titles.get(self.kind, self.kind), **place)
-        defaults = {"verticalalignment": "center", "fontsize": "small"}
-        kwargs = merge_kwargs(defaults, text_kwargs, Text)
-        self.texts_ = [
-            ax.text(offsets[-1] + 0.6, row, note, **kwargs)
-            for row, note in enumerate(self.notes)
-        ]
-        as_written(self.texts_)

@@ -83,3 +83,8 @@ def on_dark_page(ax):
     """Tell whether the axes are drawn on a dark ground."""
     red, green, blue = page_color(ax)
     return 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+
+
+def diverging_map(ax):
+    """Return the name of a colour map whose middle is the ground of the page."""
+    return "berlin" if on_dark_page(ax) else "RdBu_r"
