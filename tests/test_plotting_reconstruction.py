@@ -21,7 +21,8 @@ def test_both_constructors_draw_originals_and_reconstructions(pyplot, constructo
         display = ReconstructionDisplay.from_estimator(PCA_16, X, random_state=0)
     else:
         display = ReconstructionDisplay.from_reconstruction(X[:4], X_HAT[:4])
-    assert display.images_.shape == display.axes_.shape == (4, 2)
+    assert display.images_.shape == (4, 2)
+    assert display.axes_.shape == (2, 4)
     for i in range(4):
         original, decoded = (image.get_array() for image in display.images_[i])
         np.testing.assert_allclose(original, display.X[i].reshape(8, 8))
@@ -30,8 +31,8 @@ def test_both_constructors_draw_originals_and_reconstructions(pyplot, constructo
         assert display.images_[i, 0].get_clim() == display.images_[i, 1].get_clim()
     expected = np.square(display.X - display.X_hat).mean(axis=1)
     np.testing.assert_allclose(display.errors_, expected)
-    assert display.axes_[0, 1].get_xlabel() == f"MSE {expected[0]:.3g}"
-    assert display.axes_[0, 0].get_title() == "original"
+    assert display.axes_[1, 0].get_xlabel() == f"MSE {expected[0]:.3g}"
+    assert display.axes_[0, 0].get_ylabel() == "original"
     assert display.bounding_ax_ is None
 
 
@@ -46,9 +47,37 @@ def test_samples_are_random_without_repetition_and_follow_the_seed(pyplot):
     assert len(np.unique(drawn(0, n_samples=10), axis=0)) == 6
 
 
+def test_columns(pyplot):
+    display = ReconstructionDisplay.from_reconstruction(
+        X[:4], X_HAT[:4], layout="columns"
+    )
+    assert display.images_.shape == display.axes_.shape == (4, 2)
+    assert display.axes_[0, 0].get_title() == "original"
+    assert display.scale_ is None
+
+
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+def test_differences_have_one_scale_for_all_figures_of_the_data(pyplot, layout):
+    def drawn(X_hat):
+        return ReconstructionDisplay.from_reconstruction(
+            X[:5], X_hat, layout=layout, difference=True
+        )
+
+    good, bad = drawn(X_HAT[:5]), drawn(np.zeros((5, 64)))
+    limits = {one.get_clim() for d in (good, bad) for one in d.images_[:, 2]}
+    assert limits == {(-8, 8)}
+    # It is stated, and so is what goes beyond it.
+    assert good.scale_.ax.get_xlabel().split() == [
+        "reconstruction",
+        "minus",
+        "original",
+    ]
+    assert bad.scale_.extend == "both"
+
+
 def test_rows_and_differences(pyplot):
     display = ReconstructionDisplay.from_reconstruction(
-        X[:5], X_HAT[:5], layout="rows", difference=True
+        X[:5], X_HAT[:5], difference=True
     )
     assert display.axes_.shape == (3, 5)
     assert display.images_.shape == (5, 3)
@@ -90,39 +119,82 @@ def test_users_keywords_win_over_defaults(pyplot):
     assert display.images_[0, 0].get_cmap().name == "magma"
     assert display.images_[0, 1].get_clim()[1] == 9
     assert display.images_[0, 2].get_cmap().name == "PuOr"
-    assert display.axes_[0, 0].title.get_color() == "red"
-    assert display.axes_[0, 0].title.get_fontsize() == 5
-    assert display.axes_[0, 1].get_xlabel() == ""
+    assert display.axes_[0, 0].yaxis.label.get_color() == "red"
+    assert display.axes_[0, 0].yaxis.label.get_fontsize() == 5
+    assert display.axes_[1, 0].get_xlabel() == ""
 
 
-def test_tabular_rows_are_bars_or_lines(pyplot):
+def test_tabular_rows_are_dots_in_standard_deviations_most_changed_first(pyplot):
     frame = load_iris(as_frame=True).data
-    pca = PCA(2).fit(frame)
     display = ReconstructionDisplay.from_estimator(
         make_pipeline(MinMaxScaler(), PCA(2)).fit(frame),
         frame,
         n_samples=3,
         random_state=0,
         difference=True,
-        original_kwargs={"fc": "black"},
+        original_kwargs={"mfc": "black"},
     )
     assert display.images_ is None
     assert display.lines_.shape == (3, 3)
-    bars = display.lines_[0, 0]
-    np.testing.assert_allclose(
-        [bar.get_height() for bar in bars], display.X.to_numpy()[0]
-    )
-    assert bars[0].get_facecolor() == (0, 0, 0, 1)
-    ticks = [t.get_text() for t in display.axes_[-1, 0].get_xticklabels()]
-    assert ticks == list(frame.columns)
+    assert display.axes_.shape == (3, 2)
+    mean, spread = frame.mean().to_numpy(), frame.std(ddof=0).to_numpy()
+    X = (display.X.to_numpy() - mean) / spread
+    X_hat = (display.X_hat - mean) / spread
+    order = np.argsort(-np.abs(X_hat - X), axis=1)
+    for i in range(3):
+        original, decoded, change = (line.get_xdata() for line in display.lines_[i])
+        np.testing.assert_allclose(original, X[i, order[i]])
+        np.testing.assert_allclose(decoded, X_hat[i, order[i]])
+        np.testing.assert_allclose(change, decoded - original)
+        names = [t.get_text() for t in display.axes_[i, 0].get_yticklabels()]
+        assert names == list(frame.columns[order[i]])
+    # The first column is on top.
+    assert display.axes_[0, 0].get_ylim()[0] > display.axes_[0, 0].get_ylim()[1]
+    np.testing.assert_allclose(display.errors_, np.square(X - X_hat).mean(axis=1))
+    assert display.lines_[0, 0].get_markerfacecolor() == "black"
+    assert "standard deviations from the mean" in display.axes_[-1, 0].get_xlabel()
 
-    values = frame.to_numpy()
-    decoded = pca.inverse_transform(pca.transform(frame))
-    display = ReconstructionDisplay.from_reconstruction(
-        values[:2], decoded[:2], kind="line", reconstruction_kwargs={"lw": 4}
+
+def test_any_number_of_columns_is_drawn_and_what_is_left_out_is_said(pyplot):
+    wide = np.random.default_rng(0).random((40, 300))
+    names = [f"${i}$" for i in range(300)]
+    draw = ReconstructionDisplay.from_reconstruction
+    display = draw(wide[:1], wide[1:2], feature_names=names, reference=wide)
+    assert len(display.lines_[0, 0].get_xdata()) == 12
+    words = display.axes_[0, 0].get_xlabel().replace("\n", " ")
+    assert "12 of 300 columns, most changed first" in words
+    assert not display.axes_[0, 0].get_yticklabels()[0].get_parse_math()
+    more = draw(wide[:4], wide[4:8], feature_names=names, n_columns=30)
+    assert len(more.lines_[3, 1].get_xdata()) == 30
+    with pytest.raises(ValueError, match=r"Expected 300 feature_names.* Received 1"):
+        draw(wide[:1], wide[1:2], feature_names=["a"])
+    with pytest.raises(ValueError, match=r"the 300 columns of X. Received 5. Give"):
+        draw(wide[:1], wide[1:2], feature_names=names, reference=wide[:, :5])
+
+
+def test_a_series_is_a_line_in_its_own_order_and_unit(pyplot):
+    series = np.random.default_rng(0).random((40, 300))
+    pca = PCA(2).fit(series)
+    display = ReconstructionDisplay.from_estimator(
+        pca, series, n_samples=2, random_state=0, reconstruction_kwargs={"lw": 4}
     )
     assert display.lines_[1, 1].get_linewidth() == 4
-    np.testing.assert_allclose(display.lines_[1, 1].get_ydata(), decoded[1])
+    np.testing.assert_allclose(display.lines_[1, 0].get_ydata(), display.X[1])
+    np.testing.assert_allclose(display.lines_[1, 1].get_ydata(), display.X_hat[1])
+    # Unless asked for dots.
+    dots = ReconstructionDisplay.from_estimator(pca, series, kind="dots")
+    assert len(dots.lines_[0, 0].get_ydata()) == 6
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+def test_differences_fade_into_the_page(pyplot, style):
+    with pyplot.style.context(style):
+        display = ReconstructionDisplay.from_reconstruction(
+            X[:1], X_HAT[:1], difference=True
+        )
+    page = display.axes_[0, 0].get_facecolor()
+    none = display.images_[0, 2].get_cmap()(0.5)
+    assert np.abs(np.subtract(none, page)[:3]).max() < 0.15
 
 
 def test_image_shape_decides_whether_flat_rows_are_pictures(pyplot):

@@ -6,10 +6,16 @@
 import numpy as np
 from sklearn.utils import _safe_indexing, check_random_state
 
-from skae.plotting._drawing import merge_kwargs, panels
+from skae.plotting._drawing import panels
 from skae.plotting._estimators import two_way_transformer_of
 from skae.plotting._images import as_array, as_images
-from skae.plotting._pairs import draw_pictures, draw_rows
+from skae.plotting._pairs import (
+    Table,
+    draw_pictures,
+    draw_scale,
+    write_beside,
+    write_words,
+)
 
 
 class ReconstructionDisplay:
@@ -36,18 +42,26 @@ class ReconstructionDisplay:
     feature_names : list of str, default=None
         Names of the columns of tabular rows.
 
+    reference : array-like of shape (n_rows, n_features), default=None
+        Rows of a table by whose means and standard deviations columns of different
+        units are drawn together as dots. By default values are drawn as they are.
+
     Attributes
     ----------
     errors_ : ndarray of shape (n_samples,)
-        Mean squared error of each sample.
+        Mean squared error of each sample; of a table with a reference, of its values
+        in standard deviations.
 
     images_ : ndarray of shape (n_samples, n_panels) of AxesImage, or None
         Originals, reconstructions and, if asked for, their differences; None for
         tabular rows.
 
-    lines_ : ndarray of shape (n_samples, n_lines) of Line2D or BarContainer, or None
-        Original, reconstruction and, if asked for, difference of tabular rows; None
-        for pictures.
+    lines_ : ndarray of shape (n_samples, n_lines) of Line2D, or None
+        Original, reconstruction and, if asked for, difference of tabular rows, as
+        dots or as lines; None for pictures.
+
+    scale_ : matplotlib Colorbar or None
+        What the colours of differences between pictures mean.
 
     axes_ : ndarray of matplotlib Axes
         The panels, as they lie in the figure.
@@ -75,20 +89,24 @@ class ReconstructionDisplay:
     (4, 2)
     """
 
-    def __init__(self, X, X_hat, *, image_shape="auto", feature_names=None):
+    def __init__(
+        self, X, X_hat, *, image_shape="auto", feature_names=None, reference=None
+    ):
         self.X = X
         self.X_hat = X_hat
         self.image_shape = image_shape
         self.feature_names = feature_names
+        self.reference = reference
 
     def plot(
         self,
         ax=None,
         *,
-        layout="columns",
+        layout="auto",
         difference=False,
         show_errors=True,
         kind="auto",
+        n_columns=None,
         image_kwargs=None,
         difference_kwargs=None,
         original_kwargs=None,
@@ -103,32 +121,41 @@ class ReconstructionDisplay:
             Axes whose place the panels take, or one for each panel. By default a
             new figure is made.
 
-        layout : {"columns", "rows"}, default="columns"
+        layout : {"auto", "columns", "rows"}, default="auto"
             Whether originals and reconstructions stand in columns side by side, or
-            in rows one under another.
+            in rows one under another. "auto" is rows for pictures, and for tables
+            columns, in which samples stand one under another.
 
         difference : bool, default=False
             Draw a further panel with the reconstruction minus the original. In
-            colour pictures it is the mean over the colours.
+            colour pictures it is the mean over the colours. The colours reach to
+            half the range of the originals, so that figures of the same data can be
+            compared, and a colour bar says so.
 
         show_errors : bool, default=True
             Write the mean squared error under each reconstruction.
 
-        kind : {"auto", "bar", "line"}, default="auto"
-            How tabular rows are drawn. "auto" draws bars for up to 20 columns.
+        kind : {"auto", "dots", "line"}, default="auto"
+            How tabular rows are drawn: as dots, the most changed column first, or
+            as a line in their order. "auto" draws a line for more than 20 columns
+            without names.
+
+        n_columns : int, default=None
+            The most columns drawn as dots, those that changed most. By default 12
+            of one or two samples, and 6 of each of more.
 
         image_kwargs : dict, default=None
             Keywords of `Axes.imshow` for originals and reconstructions.
 
         difference_kwargs : dict, default=None
             Keywords for the differences: of `Axes.imshow` for pictures, otherwise of
-            `Axes.bar` or `Axes.plot`.
+            `Axes.plot`.
 
         original_kwargs : dict, default=None
-            Keywords of `Axes.bar` or `Axes.plot` for tabular originals.
+            Keywords of `Axes.plot` for tabular originals.
 
         reconstruction_kwargs : dict, default=None
-            Keywords of `Axes.bar` or `Axes.plot` for tabular reconstructions.
+            Keywords of `Axes.plot` for tabular reconstructions.
 
         text_kwargs : dict, default=None
             Keywords of `Text` for titles and errors.
@@ -143,43 +170,49 @@ class ReconstructionDisplay:
         ValueError
             If X and X_hat differ in shape, or are neither rows nor pictures.
         """
-        if layout not in ("columns", "rows") or kind not in ("auto", "bar", "line"):
-            raise ValueError(
-                "Expected layout 'columns' or 'rows', and kind 'auto', 'bar' or "
-                f"'line'. Received layout={layout!r}, kind={kind!r}."
-            )
+        self._check_words(layout, kind)
         X, X_hat = self._checked()
-        self.errors_ = np.square(X_hat - X).reshape(len(X), -1).mean(axis=1)
         originals = as_images(X, self.image_shape)
-        self.images_, self.lines_ = None, None
-        words = ["original", "reconstruction", "difference"][: 2 + difference]
-        if originals is None:
-            # Original and reconstruction share a panel, where they can be compared.
-            words = ["value", "difference"][: 1 + difference]
-        across = layout == "columns"
-        shape = (len(X), len(words)) if across else (len(words), len(X))
-        size = (1.35, 1.45) if originals is not None else (4.2, 1.8)
-        figsize = (size[0] * shape[1] + 0.3, size[1] * shape[0] + 0.3)
-        self.bounding_ax_, self.axes_ = panels(ax, *shape, figsize)
-        self.figure_ = self.axes_[0, 0].figure
-        axes = self.axes_ if across else self.axes_.T
+        self.images_ = self.lines_ = self.scale_ = None
         if originals is not None:
+            across = layout == "columns"
+            words = ["original", "reconstruction", "difference"][: 2 + difference]
+            axes = self._panels(ax, len(X), len(words), across, (1.35, 1.45))
             pictures = originals, as_images(X_hat, self.image_shape)
+            self.errors_ = np.square(X_hat - X).reshape(len(X), -1).mean(axis=1)
             self.images_ = draw_pictures(
                 axes, *pictures, image_kwargs, difference_kwargs
             )
-        else:
-            kwargs = original_kwargs, reconstruction_kwargs, difference_kwargs
-            self.lines_ = draw_rows(axes, X, X_hat, kind, self.feature_names, kwargs)
-            # All panels have the same columns; the lowest ones tell for all.
-            for panel in self.axes_[:-1].flat:
-                panel.tick_params(labelbottom=False)
-        self._write(axes, words, across, show_errors, text_kwargs)
+            errors = self.errors_ if show_errors else []
+            write_words(axes, words, across, errors, text_kwargs)
+            if difference:
+                self.scale_ = draw_scale(axes[:, 2], self.images_[:, 2])
+            return self
+
+        table = Table(X, X_hat, self.reference, self.feature_names, kind)
+        self.errors_ = np.square(table.X_hat - table.X).mean(axis=1)
+        kwargs = original_kwargs, reconstruction_kwargs, difference_kwargs
+        height = 1.8
+        if table.kind == "dots":
+            height = 0.24 * table.n_drawn(n_columns) + 0.6
+        axes = self._panels(ax, len(X), 1 + difference, layout != "rows", (5, height))
+        self.lines_ = table.draw(axes, n_columns, kwargs)
+        remark = table.remark(n_columns)
+        errors = self.errors_ if show_errors else []
+        write_beside(axes, self.axes_[-1], remark, errors, text_kwargs)
         return self
 
     @classmethod
     def from_reconstruction(
-        cls, X, X_hat, *, image_shape="auto", feature_names=None, ax=None, **plot_kwargs
+        cls,
+        X,
+        X_hat,
+        *,
+        image_shape="auto",
+        feature_names=None,
+        reference=None,
+        ax=None,
+        **plot_kwargs,
     ):
         """Draw samples and their reconstructions from arrays.
 
@@ -198,6 +231,10 @@ class ReconstructionDisplay:
 
         feature_names : list of str, default=None
             Names of the columns of tabular rows; those of a DataFrame by default.
+
+        reference : array-like of shape (n_rows, n_features), default=None
+            Rows whose means and standard deviations are the units of a table, such
+            as the training data. By default values are drawn as they are.
 
         ax : matplotlib Axes or array of them, default=None
             Axes whose place the panels take, or one for each panel.
@@ -229,7 +266,13 @@ class ReconstructionDisplay:
         """
         if feature_names is None and hasattr(X, "columns"):
             feature_names = [str(name) for name in X.columns]
-        display = cls(X, X_hat, image_shape=image_shape, feature_names=feature_names)
+        display = cls(
+            X,
+            X_hat,
+            image_shape=image_shape,
+            feature_names=feature_names,
+            reference=reference,
+        )
         return display.plot(ax=ax, **plot_kwargs)
 
     @classmethod
@@ -256,7 +299,8 @@ class ReconstructionDisplay:
             estimator.
 
         X : array-like of shape (n_samples, ...)
-            Samples, as the estimator takes them.
+            Samples, as the estimator takes them. Rows of a table are drawn in their
+            standard deviations.
 
         n_samples : int, default=4
             Number of samples to draw, at random and without repetition.
@@ -304,15 +348,33 @@ class ReconstructionDisplay:
         )
         total = X.shape[0] if hasattr(X, "shape") else len(X)
         rows = check_random_state(random_state).permutation(total)[:n_samples]
-        X = _safe_indexing(X, rows)
+        shown = _safe_indexing(X, rows)
         return cls.from_reconstruction(
-            X,
-            transformer.inverse_transform(transformer.transform(X)),
+            shown,
+            transformer.inverse_transform(transformer.transform(shown)),
             image_shape=image_shape,
             feature_names=feature_names,
+            reference=X if np.ndim(X) == 2 else None,
             ax=ax,
             **plot_kwargs,
         )
+
+    @staticmethod
+    def _check_words(layout, kind):
+        layouts, kinds = ("auto", "columns", "rows"), ("auto", "dots", "line")
+        if layout not in layouts or kind not in kinds:
+            raise ValueError(
+                f"Expected layout to be one of {layouts}, and kind one of {kinds}. "
+                f"Received layout={layout!r}, kind={kind!r}."
+            )
+
+    def _panels(self, ax, n_samples, n_words, across, size):
+        """Return axes (n_samples, n_words), however they lie in the figure."""
+        shape = (n_samples, n_words) if across else (n_words, n_samples)
+        figsize = (size[0] * shape[1] + 0.3, size[1] * shape[0] + 0.3)
+        self.bounding_ax_, self.axes_ = panels(ax, *shape, figsize)
+        self.figure_ = self.axes_[0, 0].figure
+        return self.axes_ if across else self.axes_.T
 
     def _checked(self):
         X, X_hat = as_array(self.X), as_array(self.X_hat)
@@ -324,22 +386,3 @@ class ReconstructionDisplay:
             )
         # Whole numbers without a sign would wrap round in the difference.
         return X.astype(float, copy=False), X_hat.astype(float, copy=False)
-
-    def _write(self, axes, words, across, show_errors, text_kwargs):
-        from matplotlib.text import Text
-
-        small = merge_kwargs({"fontsize": "small"}, text_kwargs, Text)
-        with_error = 1 if self.images_ is not None else 0
-        for j, word in enumerate(words):
-            if across:
-                axes[0, j].set_title(word, **small)
-            else:
-                axes[0, j].set_ylabel(word, **small)
-        for i in range(len(axes) if show_errors else 0):
-            error = f"MSE {self.errors_[i]:.3g}"
-            if self.images_ is not None:
-                axes[i, with_error].set_xlabel(error, **small)
-            else:
-                axes[i, 0].set_ylabel(error, **small)
-        if self.lines_ is not None:
-            axes[0, 0].legend(fontsize="x-small")
