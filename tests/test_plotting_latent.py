@@ -1,10 +1,14 @@
 """`LatentDisplay`."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
-from sklearn.datasets import load_digits, load_iris
+from sklearn.datasets import load_digits, load_wine
 from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skae.plotting import LatentDisplay
 
@@ -39,12 +43,28 @@ def test_pictures_along_axes_are_decoded_from_there(pyplot):
     display = LatentDisplay.from_estimator(
         PCA_6, X, latent_axes=[2, 4], n_steps=3, percentiles=(10, 90)
     )
-    place = Z.mean(axis=0)
+    # A real sample, the nearest to the mean, since the mean of all is none.
+    row = np.square((Z - Z.mean(axis=0)) / Z.std(axis=0)).sum(axis=1).argmin()
+    place = Z[row].copy()
     place[4] = np.percentile(Z[:, 4], 90)
     drawn = display.images_[1, 2].get_array()
     np.testing.assert_allclose(drawn, _decoded(place[None])[0], atol=1e-6)
     ticks = [t.get_text() for t in display.ax_.get_yticklabels()]
     assert ticks == ["2", "4"]
+    assert display.ax_.get_ylabel() == "latent axis, 2 of 6"
+    assert display.ax_.get_xlabel().endswith(f"others as in sample {row}")
+    other = LatentDisplay.from_estimator(PCA_6, X, base=7, latent_axes=[0], n_steps=1)
+    place = Z[7].copy()
+    place[0] = np.percentile(Z[:, 0], 5)
+    drawn = other.images_[0, 0].get_array()
+    np.testing.assert_allclose(drawn, _decoded(place[None])[0], atol=1e-6)
+
+
+def test_it_says_how_many_latent_axes_are_shown(pyplot):
+    words = LatentDisplay.from_estimator(PCA_6, X).ax_.get_ylabel()
+    assert words == "latent axis, 5 of 6,\nthose of the greatest variance"
+    words = LatentDisplay.from_estimator(PCA(2).fit(X), X).ax_.get_ylabel()
+    assert words == "latent axis"
 
 
 def test_between_starts_and_ends_at_the_samples(pyplot):
@@ -71,8 +91,90 @@ def test_values_on_the_plane_grow_to_the_right_and_upwards(pyplot):
     places = seen[0].reshape(4, 4, -1)
     assert np.all(np.diff(places[0, :, 1]) > 0)
     assert np.all(np.diff(places[:, 0, 0]) < 0)
-    # The latents of PCA have a mean of zero.
-    np.testing.assert_allclose(places[..., 2:], 0, atol=1e-9)
+    row = np.square((Z - Z.mean(axis=0)) / Z.std(axis=0)).sum(axis=1).argmin()
+    assert (places[..., 2:] == Z[row, 2:]).all()
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+def test_the_plane_is_faint_where_no_sample_is_near(pyplot, style):
+    # Two groups, with nothing between them or in the other corners.
+    points = np.random.default_rng(0).normal(size=(200, 2)) * 0.3
+    points[100:] += 8
+    with pyplot.style.context(style):
+        display = LatentDisplay.from_latents(
+            points,
+            lambda places: np.ones((len(places), 8, 8)),
+            kind="plane",
+            n_steps=5,
+            percentiles=(0, 100),
+        )
+    alphas = np.array([[one.get_alpha() for one in row] for row in display.images_])
+    assert alphas[0, -1] == alphas[-1, 0] == 1
+    assert alphas[0, 0] == alphas[-1, -1] == alphas[2, 2] < 0.5
+    assert display.ax_.get_xlabel() == "latent 0\n(faint: no sample is near)"
+    dense = LatentDisplay.from_estimator(PCA(2).fit(X), X, kind="plane", n_steps=2)
+    assert dense.ax_.get_xlabel().startswith("latent 0")
+
+
+def test_random_places_say_where_they_come_from_and_copy_nothing(pyplot):
+    many = np.random.default_rng(0).normal(size=(200_000, 8))
+    tracemalloc.start()
+    display = LatentDisplay.from_latents(
+        many,
+        lambda places: np.ones((len(places), 8, 8)),
+        kind="random",
+        n_steps=2,
+        random_state=0,
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "normal distribution" in display.ax_.get_xlabel()
+    assert peak < many.nbytes / 2
+
+
+WINE = load_wine(as_frame=True).data
+SCALED = make_pipeline(StandardScaler(), PCA(4)).fit(WINE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [
+        ("axes", (4, 9, 6)),
+        ("between", (1, 9, 6)),
+        ("plane", (9, 9, 4)),
+        ("random", (1, 81, 6)),
+    ],
+)
+def test_tables_draw_the_columns_that_change_most(pyplot, kind, shape):
+    display = LatentDisplay.from_estimator(SCALED, WINE, kind=kind, random_state=0)
+    assert display.images_ is None
+    assert display.table["deviations"].shape == shape
+    words = display.key_.ax.get_xlabel().replace("\n", " ")
+    assert f"{shape[-1]} of 13 columns, which change most" in words
+    display.figure_.canvas.draw()
+
+
+def test_the_colours_of_a_table_are_standard_deviations_of_the_samples(pyplot):
+    display = LatentDisplay.from_estimator(
+        SCALED, WINE, kind="between", samples=(0, 100), n_steps=3
+    )
+    latents = SCALED.transform(WINE)
+    halfway = SCALED.inverse_transform(latents[[0, 100]].mean(axis=0, keepdims=True))
+    names = [label.get_text() for label in display.ax_.get_yticklabels()]
+    column = WINE.columns.get_loc(names[2])
+    expected = (halfway[0, column] - WINE[names[2]].mean()) / WINE[names[2]].std(ddof=0)
+    np.testing.assert_allclose(display.table_.get_array()[2, 1], expected, atol=1e-6)
+
+    # Without samples the unit is the spread of what is decoded.
+    Z_wine = SCALED.transform(WINE)
+    own = LatentDisplay.from_latents(
+        Z_wine, SCALED.inverse_transform, kind="between", samples=(0, 100)
+    )
+    decoded = SCALED.inverse_transform(Z_wine)
+    (row,) = own.table["columns"]
+    ends = own.table["deviations"][0, [0, -1], 0]
+    values = (decoded[[0, 100]] - decoded.mean(axis=0)) / decoded.std(axis=0)
+    np.testing.assert_allclose(ends, values[:, int(row[0])], atol=1e-6)
 
 
 def test_random_places_have_the_spread_of_the_latents_and_follow_the_seed(pyplot):
@@ -127,14 +229,11 @@ def test_colour_pictures(pyplot):
         ({"kind": "plane", "Z": Z[:, :1]}, r"two latent axes .* Use kind='axes'"),
         ({"kind": "between", "samples": [0]}, r"at least two samples.* \[0\]"),
         ({"kind": "between", "samples": [0, 9999]}, r"rows of the 1797 .* 9999"),
-        ({"decode": load_iris}, r""),
+        ({"base": 9999}, r"a row of the 1797 latent vectors.* Received 9999"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_way_out(pyplot, kwargs, message):
     kwargs = {"Z": Z, "decode": _decoded, **kwargs}
-    if kwargs["decode"] is load_iris:
-        kwargs["decode"] = lambda places: np.ones((len(places), 5))
-        message = r"Expected pictures. Received rows of 5 columns .* Give the shape"
     with pytest.raises(ValueError, match=message):
         LatentDisplay.from_latents(**kwargs)
 

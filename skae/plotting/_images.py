@@ -68,6 +68,20 @@ def need_images(X, image_shape="auto"):
     return images
 
 
+def grid_of_pictures(images):
+    """Return a grid (n_rows, n_cols, ...) of grey or colour pictures."""
+    images = as_array(images)
+    if images.ndim not in (4, 5):
+        raise ValueError(
+            "Expected a grid of pictures (n_rows, n_cols, h, w) or (n_rows, "
+            f"n_cols, h, w, c). Received shape {images.shape}. Draw latent "
+            "vectors by LatentDisplay.from_latents, and pictures in one row as "
+            "images[None]."
+        )
+    flat = need_images(images.reshape(-1, *images.shape[2:]))
+    return flat.reshape(*images.shape[:2], *flat.shape[1:])
+
+
 def value_range(images):
     """Return the values drawn darkest and brightest, the same for all `images`."""
     low, high = float(np.nanmin(images)), float(np.nanmax(images))

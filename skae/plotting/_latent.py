@@ -1,8 +1,9 @@
-"""Pictures that the decoder makes of places in latent space."""
+"""What the decoder makes of places in latent space."""
 
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
+import numpy as np
 from sklearn.utils import check_random_state
 
 from skae.plotting._drawing import one_axes
@@ -10,22 +11,21 @@ from skae.plotting._estimators import two_way_transformer_of
 from skae.plotting._images import (
     as_array,
     as_images,
+    grid_of_pictures,
     image_grid,
-    need_images,
     value_range,
 )
-from skae.plotting._places import (
-    along,
-    at_random,
-    between,
-    check_places,
-    plane,
-    widest_axes,
+from skae.plotting._places import Surroundings, check_places
+from skae.plotting._places_table import (
+    MOST_DECODED,
+    draw_table,
+    table_of,
+    table_size,
 )
 
 
 class LatentDisplay:
-    """Decoded pictures of places in latent space.
+    """What the decoder makes of places in latent space.
 
     It is recommended to use :func:`~skae.plotting.LatentDisplay.from_estimator` or
     :func:`~skae.plotting.LatentDisplay.from_latents` to create a display. All
@@ -33,8 +33,9 @@ class LatentDisplay:
 
     Parameters
     ----------
-    images : ndarray of shape (n_rows, n_cols, h, w) or (n_rows, n_cols, h, w, c)
-        Pictures, the first row on top.
+    images : ndarray of shape (n_rows, n_cols, h, w) or (n_rows, n_cols, h, w, c), \
+            or None
+        Pictures, the first row on top; None for rows of a table.
 
     x_ticks : list of str, default=None
         What stands under each column.
@@ -51,10 +52,26 @@ class LatentDisplay:
     limits : tuple of float, default=None
         Values drawn darkest and brightest; by default those of the pictures.
 
+    strengths : array-like of shape (n_rows, n_cols), default=None
+        How strongly each is drawn, from 0 to 1.
+
+    table : dict, default=None
+        Of rows of a table the names of the "columns" drawn in each row, or of a
+        plane in a single one, their "deviations" of shape (n_rows, n_cols,
+        n_columns) in standard deviations, the number of all of them "n_all", and
+        the "kind" of places.
+
     Attributes
     ----------
-    images_ : ndarray of shape (n_rows, n_cols) of AxesImage
-        The pictures drawn.
+    images_ : ndarray of shape (n_rows, n_cols) of AxesImage, or None
+        The pictures drawn; None for a table.
+
+    table_ : AxesImage or None
+        The colours of a table: a line for each column and a block for each row of
+        places, or, of a plane, a map for each column.
+
+    key_ : matplotlib Colorbar or None
+        What the colours of a table mean.
 
     ax_ : matplotlib Axes
         Axes with the pictures.
@@ -86,6 +103,8 @@ class LatentDisplay:
         x_label=None,
         y_label=None,
         limits=None,
+        strengths=None,
+        table=None,
     ):
         self.images = images
         self.x_ticks = x_ticks
@@ -93,9 +112,11 @@ class LatentDisplay:
         self.x_label = x_label
         self.y_label = y_label
         self.limits = limits
+        self.strengths = strengths
+        self.table = table
 
     def plot(self, ax=None, *, image_kwargs=None):
-        """Draw the pictures.
+        """Draw the pictures, or the columns of a table.
 
         Parameters
         ----------
@@ -115,21 +136,23 @@ class LatentDisplay:
         ValueError
             If `images` is no grid of pictures.
         """
-        images = as_array(self.images)
-        if images.ndim not in (4, 5):
-            raise ValueError(
-                "Expected a grid of pictures (n_rows, n_cols, h, w) or (n_rows, "
-                f"n_cols, h, w, c). Received shape {images.shape}. Draw latent "
-                "vectors by LatentDisplay.from_latents, and pictures in one row as "
-                "images[None]."
-            )
+        self.images_ = self.table_ = self.key_ = None
+        if self.table is not None:
+            self.ax_ = one_axes(ax, table_size(self.table))
+            self.figure_ = self.ax_.figure
+            self.table_, self.key_ = draw_table(self, image_kwargs)
+            return self
+        images = grid_of_pictures(self.images)
         n_rows, n_cols = images.shape[:2]
-        flat = need_images(images.reshape(-1, *images.shape[2:]))
-        images = flat.reshape(n_rows, n_cols, *flat.shape[1:])
         side = min(0.9, 9 / max(n_rows, n_cols))
         self.ax_ = one_axes(ax, (side * n_cols + 0.8, side * n_rows + 0.7))
         self.figure_ = self.ax_.figure
         self.images_ = image_grid(self.ax_, images, image_kwargs, limits=self.limits)
+        if self.strengths is not None:
+            for image, strength in zip(
+                self.images_.flat, np.ravel(self.strengths), strict=True
+            ):
+                image.set_alpha(strength)
         self.ax_.set(xlabel=self.x_label or "", ylabel=self.y_label or "")
         self._set_ticks(self.ax_.xaxis, n_cols, self.x_ticks)
         self._set_ticks(self.ax_.yaxis, n_rows, self.y_ticks)
@@ -169,8 +192,7 @@ class LatentDisplay:
         Raises
         ------
         ValueError
-            If the estimator cannot go back from latent vectors to samples, or these
-            are no pictures.
+            If the estimator cannot go back from latent vectors to samples.
 
         Examples
         --------
@@ -179,14 +201,17 @@ class LatentDisplay:
         >>> from skae.plotting import LatentDisplay
         >>> X, _ = load_digits(return_X_y=True)
         >>> display = LatentDisplay.from_estimator(PCA(2).fit(X), X, kind="plane")
-        >>> display.ax_.get_xlabel()
-        'Latent 0'
+        >>> display.ax_.get_ylabel()
+        'latent 1'
         """
         transformer = two_way_transformer_of(estimator, "LatentDisplay.from_latents")
         originals = as_images(X, kwargs.get("image_shape", "auto"))
         if originals is not None:
             # A decoder may leave the range of the samples, whose greys would shift.
             kwargs.setdefault("limits", value_range(originals))
+        else:
+            kwargs.setdefault("reference", X)
+            kwargs.setdefault("feature_names", getattr(X, "columns", None))
         return cls.from_latents(
             transformer.transform(X),
             transformer.inverse_transform,
@@ -203,12 +228,15 @@ class LatentDisplay:
         *,
         kind="axes",
         latent_axes=None,
+        base=None,
         samples=(0, 1),
         n_steps=9,
         percentiles=(5, 95),
         random_state=None,
         image_shape="auto",
         limits=None,
+        feature_names=None,
+        reference=None,
         ax=None,
         image_kwargs=None,
     ):
@@ -225,15 +253,21 @@ class LatentDisplay:
         kind : {"axes", "between", "plane", "random"}, default="axes"
             Which places are drawn:
 
-            - "axes": along each of `latent_axes`, the others at their mean;
+            - "axes": along each of `latent_axes`, the others as in `base`;
             - "between": from one of `samples` to the next, on a straight line;
-            - "plane": over two `latent_axes`, the others at their mean;
+            - "plane": over two `latent_axes`, the others as in `base`, and faint
+              where no sample is within a step;
             - "random": from the normal distribution with the mean and covariance
               of Z.
 
         latent_axes : list of int, default=None
             Columns of Z. By default the five, or for "plane" two, of the greatest
             variance.
+
+        base : int, default=None
+            Row of Z whose values "axes" and "plane" start from: a real sample, since
+            a decoder knows nothing of a mean between all of them. By default the
+            row nearest to the mean.
 
         samples : list of int, default=(0, 1)
             Rows of Z for "between"; each further one makes a further row.
@@ -249,10 +283,17 @@ class LatentDisplay:
 
         image_shape : tuple of int, "auto" or None, default="auto"
             Shape (h, w) or (h, w, c) of decoded flat pictures. "auto" takes them
-            for squares.
+            for squares, and None for rows of a table.
 
         limits : tuple of float, default=None
             Values drawn darkest and brightest; by default those of the pictures.
+
+        feature_names : list of str, default=None
+            Names of the columns of a table.
+
+        reference : array-like of shape (n_rows, n_features), default=None
+            Rows of a table whose means and standard deviations are the units that
+            columns are drawn in; by default what Z is decoded to.
 
         ax : matplotlib Axes, default=None
             Axes to draw on. By default a new figure is made.
@@ -268,8 +309,7 @@ class LatentDisplay:
         Raises
         ------
         ValueError
-            If `kind`, `latent_axes` or `samples` do not fit Z, or the decoded
-            samples are no pictures.
+            If `kind`, `latent_axes`, `base` or `samples` do not fit Z.
 
         Examples
         --------
@@ -285,24 +325,30 @@ class LatentDisplay:
         (1, 5)
         """
         Z = as_array(Z)
-        check_places(Z, kind, latent_axes, samples)
+        check_places(Z, kind, latent_axes, samples, base)
+        around = Surroundings(Z, base)
         if kind == "between":
-            places, labels = between(Z, samples, n_steps)
+            places, words = around.between(samples, n_steps)
         elif kind == "random":
-            places, labels = at_random(Z, n_steps, check_random_state(random_state))
+            places, words = around.at_random(n_steps, check_random_state(random_state))
         else:
-            wanted = 2 if kind == "plane" else 5
-            if latent_axes is None:
-                latent_axes = widest_axes(Z, wanted)
-            places, labels = (plane if kind == "plane" else along)(
-                Z, latent_axes, n_steps, percentiles
-            )
-        n_rows, n_cols = places.shape[:2]
+            walk = around.plane if kind == "plane" else around.along
+            places, words = walk(latent_axes, n_steps, percentiles)
+        shape = places.shape[:2]
         # A network that computes in float32 need not be asked for more.
-        decoded = decode(places.reshape(n_rows * n_cols, -1).astype(Z.dtype))
-        images = need_images(as_array(decoded), image_shape)
-        grid = images.reshape(n_rows, n_cols, *images.shape[1:])
-        display = cls(grid, limits=limits, **labels)
+        decoded = decode(places.reshape(shape[0] * shape[1], -1).astype(Z.dtype))
+        images = as_images(decoded, image_shape)
+        if images is None:
+            if reference is None:
+                reference = decode(Z[:: max(1, len(Z) // MOST_DECODED)])
+            if feature_names is None:
+                feature_names = getattr(decoded, "columns", None)
+            table = table_of(decoded, shape, kind, reference, feature_names)
+            return cls(None, table=table, **words).plot(
+                ax=ax, image_kwargs=image_kwargs
+            )
+        grid = images.reshape(*shape, *images.shape[1:])
+        display = cls(grid, limits=limits, **words)
         return display.plot(ax=ax, image_kwargs=image_kwargs)
 
     @staticmethod
