@@ -86,7 +86,7 @@ class EmbeddingDisplay:
 
     See Also
     --------
-    PerplexityDisplay : The same map for several perplexities.
+    ComparisonDisplay : Several maps side by side.
     ClusterDisplay : Pictures of the members of clusters.
 
     Examples
