@@ -34,7 +34,6 @@ dense = AutoencoderTransformer(
     latent_dim=64,
     network=DenseNetwork(hidden_layer_sizes=(784,), decoder_layer_sizes=()),
     activation="relu",
-    latent_activation="relu",
     epochs=1,
     random_state=0,
 ).fit(images)

@@ -47,7 +47,9 @@ print(f"test MSE: autoencoder {-ae.score(X_test):.4f}, PCA {pca_error:.4f}")
 #
 # Four random test images in two columns: the original, and what came back.
 
-ReconstructionDisplay.from_estimator(ae, X_test, n_samples=4, random_state=0)
+ReconstructionDisplay.from_estimator(
+    ae, X_test, n_samples=4, random_state=0, layout="columns"
+)
 plt.show()
 
 # %%
@@ -56,14 +58,15 @@ plt.show()
 # will do.
 
 ReconstructionDisplay.from_estimator(
-    pca, X_test, n_samples=8, random_state=0, layout="rows", difference=True
+    pca, X_test, n_samples=8, random_state=0, difference=True
 )
 plt.show()
 
 # %%
-# And the autoencoder on the same images:
+# And the autoencoder on the same images. The colours mean the same in both figures, so
+# that paler differences are smaller ones.
 
 ReconstructionDisplay.from_estimator(
-    ae, X_test, n_samples=8, random_state=0, layout="rows", difference=True
+    ae, X_test, n_samples=8, random_state=0, difference=True
 )
 plt.show()

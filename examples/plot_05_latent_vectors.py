@@ -2,7 +2,7 @@
 What does transform return? A latent vector for each sample
 ===========================================================
 
-The ELU network of the chapter is trained for 20 epochs on the digits, enlarged to the
+The ELU network of the chapter is trained for 20 epochs on digits, enlarged to the
 28 x 28 pixels of MNIST. Its latent vectors are a table like any other, and each of
 their values means something to the decoder.
 """
@@ -16,12 +16,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.ndimage import zoom
 from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 
 from skae import AutoencoderTransformer, ConvNetwork
 from skae.plotting import LatentDisplay
 
 X, y = load_digits(return_X_y=True)
 images = zoom(X.reshape(-1, 8, 8) / 16, (1, 3.5, 3.5), order=1).astype(np.float32)
+images, images_test, y, _ = train_test_split(images, y, random_state=0)
 
 ae = AutoencoderTransformer(
     latent_dim=64,
@@ -34,7 +36,8 @@ ae = AutoencoderTransformer(
 ).fit(images)
 Z = ae.transform(images)
 print(
-    f"images {images.shape}, latent vectors {Z.shape}, test MSE {-ae.score(images):.4f}"
+    f"images {images.shape}, latent vectors {Z.shape}\n"
+    f"MSE {-ae.score(images):.4f} on these, {-ae.score(images_test):.4f} on others"
 )
 
 # %%
@@ -51,8 +54,8 @@ frame.iloc[:, :4].round(2)
 # One value at a time
 # -------------------
 #
-# Each row follows one latent value from low to high, with all others at their mean. The
-# five rows are the values that vary most.
+# Each row follows one latent value from low to high, with all others as in one image,
+# the one nearest to their mean. The five rows are the values that vary most.
 
 ae.set_output(transform="default")
 LatentDisplay.from_estimator(ae, images)

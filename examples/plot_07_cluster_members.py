@@ -47,7 +47,7 @@ plt.show()
 # --------------------
 #
 # Samples about as far from the next centre as from their own, in order from one to the
-# other.
+# other; each row ends with what either cluster holds.
 
 ClusterDisplay.from_estimator(pipe, X, y, kind="between")
 plt.show()

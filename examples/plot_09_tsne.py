@@ -26,7 +26,7 @@ Z = AutoencoderTransformer(random_state=0).fit_transform(X)
 
 tsne = TSNE(learning_rate=100, perplexity=15, random_state=0)
 embedding = tsne.fit_transform(Z)
-EmbeddingDisplay.from_embedding(embedding, labels=y, name="t-SNE")
+EmbeddingDisplay.from_embedding(embedding, labels=y, name="t-SNE", key="colorbar")
 plt.show()
 
 # %%
@@ -47,8 +47,11 @@ plt.show()
 # -------------------------
 #
 # The sizes of the groups and the gaps between them mean little, and the axes nothing:
-# see :doc:`/user_guide/tsne`. Measure on the latent vectors, and look at the map.
+# see :doc:`/user_guide/tsne`. Measure on the latent vectors, and look at the
+# map. How many neighbours it keeps can be counted.
 
-from sklearn.manifold import trustworthiness
+from skae.plotting import ComparisonDisplay
 
-print(f"neighbours kept on the map: {trustworthiness(Z, embedding):.3f}")
+maps = {"t-SNE": embedding, "PCA": PCA(n_components=2)}
+ComparisonDisplay.from_latents(Z, maps, labels=y)
+plt.show()

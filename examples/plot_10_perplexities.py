@@ -11,22 +11,22 @@ The default of scikit-learn is 30, the chapter takes 15.
 # ------------
 #
 # The maps are turned and scaled to lie on the first one as well as they can, so that
-# what differs is not a matter of chance. Trustworthiness, from 0 to 1, says how far
-# neighbours on the map are neighbours in the latent space.
+# what differs is not a matter of chance. Below each stands how many of the nearest
+# latent vectors are nearest on the map, too.
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
 
 from skae import AutoencoderTransformer
-from skae.plotting import PerplexityDisplay
+from skae.plotting import ComparisonDisplay
 
 X, y = load_digits(return_X_y=True)
 X = (X / 16).astype(np.float32)
 Z = AutoencoderTransformer(random_state=0).fit_transform(X)[:1000]
 y = y[:1000]
 
-PerplexityDisplay.from_latents(
+ComparisonDisplay.from_latents(
     Z, labels=y, perplexities=(5, 15, 30, 50), random_state=0
 )
 plt.show()
@@ -39,7 +39,7 @@ plt.show()
 # into crumbs that are not in the data. With 150 of 500 points it sees nearly a third of
 # all, and what is near is lost among what is far.
 
-PerplexityDisplay.from_latents(
+ComparisonDisplay.from_latents(
     Z[:500], labels=y[:500], perplexities=(2, 30, 150), random_state=0
 )
 plt.show()

@@ -82,19 +82,15 @@ plt.show()
 # ----------------
 #
 # The columns that come back most changed say why. This is the row with the lowest
-# score.
+# score, in standard deviations of the training rows.
 
 from skae.plotting import ReconstructionDisplay
 
-fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 worst = X_test[[scores.argmin()]]
-returned = ae.inverse_transform(ae.transform(worst))
-columns = np.argsort(-np.abs(worst - returned)[0])[:10]
 ReconstructionDisplay.from_reconstruction(
-    worst[:, columns],
-    returned[:, columns],
-    image_shape=None,
-    feature_names=list(data.feature_names[columns]),
-    ax=ax,
+    worst,
+    ae.inverse_transform(ae.transform(worst)),
+    feature_names=data.feature_names,
+    reference=scaler.transform(X[train]),
 )
 plt.show()
