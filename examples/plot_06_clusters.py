@@ -73,9 +73,9 @@ for name, Z in spaces.items():
 
 # %%
 # The ten latent values cluster about as well as the 64 pixels, and no better: they keep
-# what redraws an image, and K-means asks for groups. What is won is a decoder that draws
-# the centres, and vectors that are short. :doc:`/user_guide/clustering` tells how latent
-# vectors are arranged for clusters.
+# what redraws an image, and K-means asks for groups. What is won is a decoder that
+# draws the centres, and vectors that are short. :doc:`/user_guide/clustering` tells how
+# latent vectors are arranged for clusters.
 
 # %%
 # Where they differ

@@ -88,3 +88,9 @@ def on_dark_page(ax):
 def diverging_map(ax):
     """Return the name of a colour map whose middle is the ground of the page."""
     return "berlin" if on_dark_page(ax) else "RdBu_r"
+
+
+def set_ticks(axis, n_places, labels):
+    """Put labels at places counted from 0, or none."""
+    axis.set_ticks([] if labels is None else range(n_places), labels=labels)
+    axis.set_tick_params(labelsize="small")

@@ -18,6 +18,7 @@ from skae.plotting._map import (
     settle_layout,
 )
 from skae.plotting._map_names import draw_names
+from skae.plotting._page import embedding_page
 
 
 class EmbeddingDisplay:
@@ -234,12 +235,12 @@ class EmbeddingDisplay:
             )
         return self
 
-    def to_html(self, path, *, title=None, width=800, height=650):
-        """Write the map as one page to pan, zoom and point at.
+    def to_html(self, path, *, title=None):
+        """Write the map as one page to search, zoom and point at.
 
-        The page holds all that it needs and opens without a network. Pointing at a
-        sample shows its picture and its label; a click on a class in the legend
-        hides the class. Needs Bokeh: `pip install "skae[html]"`.
+        The page holds all that it needs and opens without a network, on a phone too.
+        Pointing at a sample shows its picture and its label; classes can be hidden,
+        shown alone and searched for.
 
         Parameters
         ----------
@@ -247,13 +248,7 @@ class EmbeddingDisplay:
             File to write.
 
         title : str, default=None
-            Title of the page and the map; that of the browser's tab only if None.
-
-        width : int, default=800
-            Width in pixels.
-
-        height : int, default=650
-            Height in pixels.
+            Title of the page; that of the browser's tab only if None.
 
         Returns
         -------
@@ -262,23 +257,26 @@ class EmbeddingDisplay:
 
         Raises
         ------
-        ImportError
-            If Bokeh is not installed.
-
         ValueError
             If the embedding has not two columns, or shapes do not agree.
         """
-        from skae.plotting._html import write_page
+        return self.show(title=title).write(path)
 
+    def show(self, *, title=None):
+        """Return the page of :func:`to_html`, which a notebook shows as it is.
+
+        Parameters
+        ----------
+        title : str, default=None
+            Title of the page.
+
+        Returns
+        -------
+        page : object
+            The page, with `_repr_html_`.
+        """
         Z, codes, names, images = checked_map(self)
-        if Z.shape[1] != 2:
-            raise ValueError(
-                "Expected an embedding of two columns for a page. Received "
-                f"{Z.shape[1]}. Give two of them, such as embedding[:, :2]."
-            )
-        return write_page(
-            path, Z, codes, names, images, self.name, title, (width, height)
-        )
+        return embedding_page(Z, codes, names, images, self.name, title)
 
     @classmethod
     def from_embedding(
@@ -301,8 +299,7 @@ class EmbeddingDisplay:
             Where the samples lie.
 
         labels : array-like of shape (n_samples,), default=None
-            Labels to colour by, see :class:`~skae.plotting.EmbeddingDisplay`, which
-            takes all but the last two of these.
+            Labels to colour by, see :class:`~skae.plotting.EmbeddingDisplay`.
 
         images : array-like of shape (n_images, ...), default=None
             Pictures of the first `n_images` samples, which may be all of them.
@@ -326,11 +323,6 @@ class EmbeddingDisplay:
         -------
         display : :class:`~skae.plotting.EmbeddingDisplay`
             The display, with its artists.
-
-        Raises
-        ------
-        ValueError
-            If the shapes of embedding, labels, images and axes do not agree.
 
         Examples
         --------
@@ -391,11 +383,6 @@ class EmbeddingDisplay:
         -------
         display : :class:`~skae.plotting.EmbeddingDisplay`
             The display, with its artists.
-
-        Raises
-        ------
-        ValueError
-            If the shapes of embedding, labels, images and axes do not agree.
 
         Examples
         --------

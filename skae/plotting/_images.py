@@ -94,18 +94,25 @@ def value_range(images):
     return low, high if high > low else low + 1.0
 
 
+def is_ink(images, limits):
+    """Tell whether grey pictures are ink on an empty ground.
+
+    Ink takes the ground of the page; a photograph would turn into its negative.
+    """
+    low, high = limits
+    border = np.concatenate(
+        [images[:, [0, -1], :].ravel(), images[:, :, [0, -1]].ravel()]
+    )
+    return bool(np.nanmedian(border) <= low + 0.1 * (high - low))
+
+
 def image_defaults(images, ax, limits=None):
     """Return what `imshow` is given for `images` unless the user says otherwise."""
     defaults = {"interpolation": "nearest"}
     if images.ndim == 3:
         low, high = limits or value_range(images)
-        border = np.concatenate(
-            [images[:, [0, -1], :].ravel(), images[:, :, [0, -1]].ravel()]
-        )
-        # Ink on an empty ground takes the ground of the page; a photograph would
-        # turn into its negative.
-        is_ink = np.nanmedian(border) <= low + 0.1 * (high - low)
-        cmap = "gray_r" if is_ink and not on_dark_page(ax) else "gray"
+        is_drawing = is_ink(images, (low, high))
+        cmap = "gray_r" if is_drawing and not on_dark_page(ax) else "gray"
         defaults.update(cmap=cmap, vmin=low, vmax=high)
     return defaults
 
@@ -118,7 +125,7 @@ def drawable(image, limits):
     return np.clip((image - low) / (high - low), 0, 1)
 
 
-def image_grid(ax, grid, image_kwargs, *, limits=None, offsets=None):
+def image_grid(ax, grid, image_kwargs, *, limits=None, offsets=None, strengths=None):
     """Draw pictures side by side in one axes, one unit wide and high each.
 
     Parameters
@@ -137,6 +144,9 @@ def image_grid(ax, grid, image_kwargs, *, limits=None, offsets=None):
 
     offsets : list of float, default=None
         Where the centre of each column lies, counted from 0 by default.
+
+    strengths : array-like of shape (n_rows, n_cols), default=None
+        How strongly each is drawn, from 0 to 1.
 
     Returns
     -------
@@ -162,9 +172,10 @@ def image_grid(ax, grid, image_kwargs, *, limits=None, offsets=None):
                     i + half_height,
                     i - half_height,
                 )
-                artists[i, j] = ax.imshow(
-                    drawable(image, limits), **{"extent": extent, **kwargs}
-                )
+                own: dict = {"extent": extent}
+                if strengths is not None:
+                    own["alpha"] = float(strengths[i][j])
+                artists[i, j] = ax.imshow(drawable(image, limits), **{**own, **kwargs})
     ax.set(xlim=(offsets[0] - 0.5, offsets[-1] + 0.5), ylim=(len(grid) - 0.5, -0.5))
     ax.set_aspect("equal")
     ax.tick_params(length=0)

@@ -3,11 +3,11 @@
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-import numpy as np
 from sklearn.utils import check_random_state
 
-from skae.plotting._drawing import one_axes
+from skae.plotting._drawing import one_axes, set_ticks
 from skae.plotting._estimators import two_way_transformer_of
+from skae.plotting._explorer import explorer_page
 from skae.plotting._images import (
     as_array,
     as_images,
@@ -73,6 +73,9 @@ class LatentDisplay:
     key_ : matplotlib Colorbar or None
         What the colours of a table mean.
 
+    source_ : tuple or None
+        Estimator, samples and image shape that `to_html` makes a page of.
+
     ax_ : matplotlib Axes
         Axes with the pictures.
 
@@ -114,6 +117,7 @@ class LatentDisplay:
         self.limits = limits
         self.strengths = strengths
         self.table = table
+        self.source_ = None
 
     def plot(self, ax=None, *, image_kwargs=None):
         """Draw the pictures, or the columns of a table.
@@ -130,11 +134,6 @@ class LatentDisplay:
         -------
         display : :class:`~skae.plotting.LatentDisplay`
             The display, with its artists.
-
-        Raises
-        ------
-        ValueError
-            If `images` is no grid of pictures.
         """
         self.images_ = self.table_ = self.key_ = None
         if self.table is not None:
@@ -147,16 +146,74 @@ class LatentDisplay:
         side = min(0.9, 9 / max(n_rows, n_cols))
         self.ax_ = one_axes(ax, (side * n_cols + 0.8, side * n_rows + 0.7))
         self.figure_ = self.ax_.figure
-        self.images_ = image_grid(self.ax_, images, image_kwargs, limits=self.limits)
-        if self.strengths is not None:
-            for image, strength in zip(
-                self.images_.flat, np.ravel(self.strengths), strict=True
-            ):
-                image.set_alpha(strength)
+        self.images_ = image_grid(
+            self.ax_,
+            images,
+            image_kwargs,
+            limits=self.limits,
+            strengths=self.strengths,
+        )
         self.ax_.set(xlabel=self.x_label or "", ylabel=self.y_label or "")
-        self._set_ticks(self.ax_.xaxis, n_cols, self.x_ticks)
-        self._set_ticks(self.ax_.yaxis, n_rows, self.y_ticks)
+        set_ticks(self.ax_.xaxis, n_cols, self.x_ticks)
+        set_ticks(self.ax_.yaxis, n_rows, self.y_ticks)
         return self
+
+    def to_html(
+        self, path, *, labels=None, class_names=None, title=None, n_samples=2_000
+    ):
+        """Write a page on which the decoder draws what lies under the pointer.
+
+        The page holds the weights of the decoder and computes in the browser: it
+        needs no network and no server. Sliders move single latent values; rows of a
+        table are bars. Of more than two latent values the map is the plane of their
+        greatest variance.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write.
+
+        labels : array-like of shape (n_samples,), default=None
+            Labels to colour by, see :class:`~skae.plotting.EmbeddingDisplay`.
+
+        class_names : list of str or dict, default=None
+            Names of the sorted classes, or a name for each label.
+
+        title : str, default=None
+            Title of the page.
+
+        n_samples : int, default=2000
+            The most samples on the map, drawn at random.
+
+        Returns
+        -------
+        path : pathlib.Path
+            The file written.
+
+        Raises
+        ------
+        ValueError
+            If `from_estimator` has not made the display, or the decoder is not dense.
+        """
+        page = self.show(
+            labels=labels, class_names=class_names, title=title, n_samples=n_samples
+        )
+        return page.write(path)
+
+    def show(self, **kwargs):
+        """Return the page of :func:`to_html`, which a notebook shows as it is.
+
+        Parameters
+        ----------
+        **kwargs : dict
+            Keywords of :func:`~skae.plotting.LatentDisplay.to_html`.
+
+        Returns
+        -------
+        page : object
+            The page, with `_repr_html_`.
+        """
+        return explorer_page(self, **kwargs)
 
     @classmethod
     def from_estimator(cls, estimator, X, *, ax=None, image_kwargs=None, **kwargs):
@@ -171,8 +228,7 @@ class LatentDisplay:
             estimator.
 
         X : array-like of shape (n_samples, ...)
-            Samples, as the estimator takes them; their latent vectors tell where
-            in latent space to look.
+            Samples, as the estimator takes them, which tell where to look.
 
         ax : matplotlib Axes, default=None
             Axes to draw on. By default a new figure is made.
@@ -188,11 +244,6 @@ class LatentDisplay:
         -------
         display : :class:`~skae.plotting.LatentDisplay`
             The display, with its artists.
-
-        Raises
-        ------
-        ValueError
-            If the estimator cannot go back from latent vectors to samples.
 
         Examples
         --------
@@ -212,13 +263,15 @@ class LatentDisplay:
         else:
             kwargs.setdefault("reference", X)
             kwargs.setdefault("feature_names", getattr(X, "columns", None))
-        return cls.from_latents(
+        display = cls.from_latents(
             transformer.transform(X),
             transformer.inverse_transform,
             ax=ax,
             image_kwargs=image_kwargs,
             **kwargs,
         )
+        display.source_ = transformer, X, kwargs.get("image_shape", "auto")
+        return display
 
     @classmethod
     def from_latents(
@@ -245,7 +298,7 @@ class LatentDisplay:
         Parameters
         ----------
         Z : array-like of shape (n_samples, latent_dim)
-            Latent vectors, which tell where in latent space to look.
+            Latent vectors, which tell where to look.
 
         decode : callable
             Makes samples of latent vectors, such as `inverse_transform`.
@@ -265,12 +318,11 @@ class LatentDisplay:
             variance.
 
         base : int, default=None
-            Row of Z whose values "axes" and "plane" start from: a real sample, since
-            a decoder knows nothing of a mean between all of them. By default the
-            row nearest to the mean.
+            Row of Z, a real sample, that "axes" and "plane" start from. By default
+            the one nearest to the mean, of which a decoder would know nothing.
 
         samples : list of int, default=(0, 1)
-            Rows of Z for "between"; each further one makes a further row.
+            Rows of Z for "between"; each makes a further row.
 
         n_steps : int, default=9
             Number of pictures in a row.
@@ -286,14 +338,14 @@ class LatentDisplay:
             for squares, and None for rows of a table.
 
         limits : tuple of float, default=None
-            Values drawn darkest and brightest; by default those of the pictures.
+            Values drawn darkest and brightest, those of the pictures if None.
 
         feature_names : list of str, default=None
             Names of the columns of a table.
 
         reference : array-like of shape (n_rows, n_features), default=None
-            Rows of a table whose means and standard deviations are the units that
-            columns are drawn in; by default what Z is decoded to.
+            Rows whose means and standard deviations are the units that columns of
+            a table are drawn in; by default what Z is decoded to.
 
         ax : matplotlib Axes, default=None
             Axes to draw on. By default a new figure is made.
@@ -326,14 +378,10 @@ class LatentDisplay:
         """
         Z = as_array(Z)
         check_places(Z, kind, latent_axes, samples, base)
-        around = Surroundings(Z, base)
-        if kind == "between":
-            places, words = around.between(samples, n_steps)
-        elif kind == "random":
-            places, words = around.at_random(n_steps, check_random_state(random_state))
-        else:
-            walk = around.plane if kind == "plane" else around.along
-            places, words = walk(latent_axes, n_steps, percentiles)
+        random_state = check_random_state(random_state)
+        places, words = Surroundings(Z, base).places(
+            kind, latent_axes, samples, n_steps, percentiles, random_state
+        )
         shape = places.shape[:2]
         # A network that computes in float32 need not be asked for more.
         decoded = decode(places.reshape(shape[0] * shape[1], -1).astype(Z.dtype))
@@ -350,8 +398,3 @@ class LatentDisplay:
         grid = images.reshape(*shape, *images.shape[1:])
         display = cls(grid, limits=limits, **words)
         return display.plot(ax=ax, image_kwargs=image_kwargs)
-
-    @staticmethod
-    def _set_ticks(axis, n_places, labels):
-        axis.set_ticks([] if labels is None else range(n_places), labels=labels)
-        axis.set_tick_params(labelsize="small")

@@ -10,7 +10,7 @@ from skae.plotting._placement import medoids, spread_texts
 from skae.plotting._text import as_written, shortened
 
 # More names than this are no map but a list.
-_MOST_NAMES = 60
+MOST_NAMES = 60
 # Classes of fewer members are named above them.
 _FEW_MEMBERS = 4
 
@@ -49,7 +49,7 @@ class Names:
 
 def draw_names(ax, Z, codes, names, text_kwargs):
     """Write class names at the medoids, if there are not too many of them."""
-    if not names or len(names) > _MOST_NAMES:
+    if not names or len(names) > MOST_NAMES:
         return Names([], None, np.empty((0, 4)))
     kwargs = _text_kwargs(ax, len(names), text_kwargs)
     rows = medoids(Z, codes, len(names))

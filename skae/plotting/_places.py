@@ -88,6 +88,15 @@ class Surroundings:
         """Return the latent axes of the greatest variance, in their order."""
         return np.sort(np.argsort(-self.variance, kind="stable")[:n_axes])
 
+    def places(self, kind, latent_axes, samples, n_steps, percentiles, random_state):
+        """Return places (n_rows, n_cols, latent_dim), and the words about them."""
+        if kind == "between":
+            return self.between(samples, n_steps)
+        if kind == "random":
+            return self.at_random(n_steps, random_state)
+        walk = self.plane if kind == "plane" else self.along
+        return walk(latent_axes, n_steps, percentiles)
+
     def along(self, latent_axes, n_steps, percentiles):
         """Return places along each of the latent axes."""
         chosen = latent_axes is None
