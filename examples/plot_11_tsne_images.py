@@ -36,12 +36,29 @@ plt.show()
 # A page to point at
 # ------------------
 #
-# `to_html` writes the map as one page that needs no network: pan, zoom, point at a
-# sample to see its picture, click on a digit in the legend to hide it. It needs the
-# extra `skae[html]`.
+# `to_html` writes the map as one page that needs no network: point at a sample to see
+# its picture, drag and zoom, search for a label, show one digit alone. In a notebook
+# `display.show()` shows it in place.
 
 import tempfile
 from pathlib import Path
 
-page = display.to_html(Path(tempfile.mkdtemp()) / "digits.html", title="Digits")
-print(f"{page.name}: {page.stat().st_size / 2**20:.1f} MiB")
+folder = Path(tempfile.mkdtemp())
+page = display.to_html(folder / "digits.html", title="Digits")
+print(f"{page.name}: {page.stat().st_size / 2**10:.0f} KiB")
+
+# %%
+# A page with the decoder in it
+# -----------------------------
+#
+# `LatentDisplay.to_html` puts the weights of the decoder into the page: move over the
+# map of the latent vectors, and the decoder draws what lies there, also between the
+# digits.
+
+from skae.plotting import LatentDisplay
+
+ae = AutoencoderTransformer(random_state=0).fit(X)
+display = LatentDisplay.from_estimator(ae, X)
+plt.show()
+page = display.to_html(folder / "explorer.html", labels=y, title="Latent space")
+print(f"{page.name}: {page.stat().st_size / 2**10:.0f} KiB")
