@@ -9,6 +9,7 @@ from skae.plotting._embedding import EmbeddingDisplay
 from skae.plotting._latent import LatentDisplay
 from skae.plotting._loss_curve import LossCurveDisplay
 from skae.plotting._reconstruction import ReconstructionDisplay
+from skae.plotting._training import TrainingDisplay
 
 __all__ = [
     "ClusterDisplay",
@@ -17,4 +18,15 @@ __all__ = [
     "LatentDisplay",
     "LossCurveDisplay",
     "ReconstructionDisplay",
+    "Snapshots",
+    "TrainingDisplay",
 ]
+
+
+def __getattr__(name):
+    # A Keras callback: Keras is imported only by those who use it.
+    if name == "Snapshots":
+        from skae.plotting._snapshots import Snapshots
+
+        return Snapshots
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
