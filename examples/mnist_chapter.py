@@ -29,9 +29,9 @@ from sklearn.pipeline import Pipeline
 from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
 from skae.plotting import (
     ClusterDisplay,
+    ComparisonDisplay,
     EmbeddingDisplay,
     LossCurveDisplay,
-    PerplexityDisplay,
     ReconstructionDisplay,
 )
 
@@ -110,7 +110,9 @@ def main():
         n_parameters = ae.encoder_.count_params() + ae.decoder_.count_params()
         error = -ae.score(X_test)
         print(f"{name:10} {n_parameters:9,} parameters, test MSE {error:.5f}")
-        ReconstructionDisplay.from_estimator(ae, X_test, random_state=42)
+        ReconstructionDisplay.from_estimator(
+            ae, X_test, random_state=42, layout="columns"
+        )
         save(f"reconstructions_{name}")
     LossCurveDisplay.from_estimator(networks)
     save("loss_curves")
@@ -136,12 +138,14 @@ def main():
     Z, y, X = Z[:5000], y_train[:5000], X_train[:5000]
     tsne = TSNE(learning_rate=100, perplexity=min(15, len(Z) // 4), random_state=0)
     embedding = tsne.fit_transform(Z)
-    EmbeddingDisplay.from_embedding(embedding, labels=y)
+    EmbeddingDisplay.from_embedding(embedding, labels=y, name="t-SNE", key="colorbar")
     save("tsne")
-    EmbeddingDisplay.from_embedding(embedding, labels=y, images=X, n_images=200)
+    EmbeddingDisplay.from_embedding(
+        embedding, labels=y, images=X, n_images=200, name="t-SNE"
+    )
     save("tsne_with_digits")
     perplexities = [p for p in (5, 15, 30, 50) if p < len(Z) / 3]
-    PerplexityDisplay.from_latents(Z, labels=y, perplexities=perplexities)
+    ComparisonDisplay.from_latents(Z, labels=y, perplexities=perplexities)
     save("perplexities")
     print(f"pictures in {args.out}")
 

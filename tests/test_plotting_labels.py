@@ -176,6 +176,8 @@ def test_names_by_label_or_by_place():
         (np.eye(3), None, r"\(3,\). Received shape \(3, 3\). One-hot .*argmax"),
         (sparse.eye(3).tocsr(), None, r"Received shape \(3, 3\). One-hot"),
         (np.eye(3)[:2], None, r"Received shape \(2, 3\). Take the labels of the same"),
+        ("species", None, r"Received a str, 'species'. Give the labels themselves"),
+        ({"a": 1}, None, r"Received a dict, .* Give the labels themselves"),
         ([[1], [1, 2], [1]], None, r"list of sequences of different lengths. Give"),
         (np.array([1j, 2, 3]), None, r"numbers, strings, .* Received complex128"),
         (_objects(1j, 2, 3), None, r"Received complex. Give"),

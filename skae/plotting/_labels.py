@@ -106,6 +106,12 @@ def _values(labels):
             f"Expected one label for each sample. Received a {type(labels).__name__} "
             "of sequences of different lengths. Give one number or name a sample."
         ) from error
+    if values.ndim == 0:
+        raise ValueError(
+            "Expected one label for each sample. Received a "
+            f"{type(labels).__name__}, {str(labels)[:40]!r}. Give the labels "
+            "themselves, in an array or a list; of a frame its column."
+        )
     plain = isinstance(labels, list | tuple) and values.ndim == 1
     if plain and not any(hasattr(one, "__array__") for one in labels if np.ndim(one)):
         # NumPy would make "nan" of NaN beside strings, and 1.0 of True beside NaN.
