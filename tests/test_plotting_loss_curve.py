@@ -100,6 +100,14 @@ def test_the_lowest_training_loss_is_no_best_epoch(pyplot):
     assert display.legend_ is None
 
 
+def test_training_is_dashed_also_for_a_fit_that_held_nothing_out(pyplot):
+    display = LossCurveDisplay.from_history({"a": HISTORY, "b": {"loss": [1.0, 0.5]}})
+    styles = {lines["loss"].get_linestyle() for lines in display.lines_.values()}
+    assert styles == {"--"}
+    alone = LossCurveDisplay.from_history({"loss": [1.0, 0.5]})
+    assert alone.lines_["fit"]["loss"].get_linestyle() == "-"
+
+
 def test_the_legend_of_many_fits_stands_beside_the_curves(pyplot):
     display = LossCurveDisplay.from_history({f"fit ${i}$": HISTORY for i in range(6)})
     display.figure_.canvas.draw()

@@ -119,12 +119,15 @@ class LossCurveDisplay:
         self.ax_ = ax = one_axes(ax)
         self.figure_ = ax.figure
         self.lines_, self.best_, self.best_epochs_ = {}, {}, {}
+        some_held_out = any("val_loss" in curves for curves in histories.values())
         for position, (name, curves) in enumerate(histories.items()):
             color = line_color(position, ax)
             lines = {}
             for kind, user in (("loss", line_kwargs), ("val_loss", val_line_kwargs)):
                 if kind in curves:
-                    lines[kind] = self._draw_line(name, kind, curves, color, user)
+                    lines[kind] = self._draw_line(
+                        name, kind, curves[kind], color, some_held_out, user
+                    )
             self.lines_[name] = lines
             best = _best_epoch(curves)
             if best is not None:
@@ -216,16 +219,15 @@ class LossCurveDisplay:
             history = {"fit": history}
         return cls(history).plot(ax=ax, **plot_kwargs)
 
-    def _draw_line(self, name, kind, curves, color, user):
+    def _draw_line(self, name, kind, values, color, some_held_out, user):
         from matplotlib.lines import Line2D
 
         defaults = {
             "color": color,
-            "linestyle": "--" if kind == "loss" and "val_loss" in curves else "-",
+            "linestyle": "--" if kind == "loss" and some_held_out else "-",
             "linewidth": 1.2 if kind == "loss" else 1.8,
             "label": f"{name}, {_WORDS[kind]}",
         }
-        values = curves[kind]
         kwargs = merge_kwargs(defaults, user, Line2D)
         return self.ax_.plot(np.arange(1, len(values) + 1), values, **kwargs)[0]
 
