@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import DBSCAN, KMeans
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -12,7 +13,7 @@ from sklearn.manifold import TSNE, Isomap
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skae.plotting import (
     ClusterDisplay,
@@ -34,6 +35,26 @@ LAST = {
     "clusterer without predict": DBSCAN(),
     "reducer": TSNE(max_iter=250, method="exact", random_state=0),
 }
+
+
+class Clusters(ClusterMixin, BaseEstimator):
+    """A clusterer of latent vectors that it makes itself."""
+
+    def fit(self, X, y=None):
+        """Fit a transformer, and K-means on its latent vectors."""
+        self.transformer_ = PCA(2, random_state=0).fit(X)
+        km = KMeans(4, n_init=1, random_state=0).fit(self.transformer_.transform(X))
+        self.km_, self.cluster_centers_ = km, km.cluster_centers_
+        self.labels_ = km.labels_
+        return self
+
+    def predict(self, X):
+        """Return clusters of samples."""
+        return self.km_.predict(self.transformer_.transform(X))
+
+    def transform(self, X):
+        """Return distances to the centres."""
+        return self.km_.transform(self.transformer_.transform(X))
 
 
 class OnTop(BaseEstimator):
@@ -63,10 +84,20 @@ def _ends_in(last):
         *(lambda last=last: _ends_in(last) for last in LAST.values()),
         _search,
         lambda: OnTop().fit(X),
+        lambda: Clusters().fit(X),
+        lambda: make_pipeline(FunctionTransformer(), Clusters()).fit(X),
         lambda: make_pipeline(PCA(2, random_state=0), "passthrough").fit(X),
         lambda: make_pipeline(_search(), KMeans(4, n_init=1)).fit(X),
     ],
-    ids=[*LAST, "search", "on top", "passthrough", "search within"],
+    ids=[
+        *LAST,
+        "search",
+        "on top",
+        "clusters",
+        "clusters behind",
+        "passthrough",
+        "search within",
+    ],
 )
 def test_every_display_looks_at_what_makes_the_latent_vectors(pyplot, make):
     estimator = make()
@@ -89,6 +120,28 @@ def test_every_display_looks_at_what_makes_the_latent_vectors(pyplot, make):
 def test_a_supervised_map_is_kept():
     pipe = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis()).fit(X, y)
     assert transformer_of(pipe, "") is pipe
+
+
+def test_a_clusterer_with_a_transformer_within_is_one_of_its_latents(pyplot):
+    for estimator in (
+        Clusters().fit(X),
+        make_pipeline(FunctionTransformer(), Clusters()).fit(X),
+    ):
+        display = ClusterDisplay.from_estimator(estimator, X)
+        centers = LATENTS[_km().labels_ == 1].mean(axis=0, keepdims=True)
+        expected = PCA_2.inverse_transform(centers)[0].reshape(8, 8)
+        drawn = display.center_images_[1].get_array()
+        np.testing.assert_allclose(drawn, expected, atol=1e-6)
+
+
+def _km():
+    return KMeans(4, n_init=1, random_state=0).fit(LATENTS)
+
+
+def test_the_transformer_of_a_target_makes_no_latent_vectors():
+    scaled = TransformedTargetRegressor(transformer=StandardScaler())
+    pipe = make_pipeline(PCA(2, random_state=0), scaled).fit(X, y)
+    np.testing.assert_allclose(transformer_of(pipe, "").transform(X), LATENTS)
 
 
 def test_searches_are_reached_into_for_clusters_and_losses(pyplot):

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skae.plotting._drawing import one_axes
-from skae.plotting._estimators import best_of
+from skae.plotting._estimators import clusterer_of
 from skae.plotting._images import as_array, image_grid, value_range
 from skae.plotting._members import (
     Space,
@@ -363,23 +363,20 @@ class ClusterDisplay:
         >>> len(display.center_images_)
         10
         """
-        estimator = best_of(estimator)
-        steps = getattr(estimator, "steps", [("", estimator)])
-        before = estimator[:-1] if len(steps) > 1 else None
-        clusterer = steps[-1][1]
-        latents = X if before is None else before.transform(X)
-        clusters = clusters_of(clusterer, latents)
+        clusterer, before, transformer = clusterer_of(estimator)
+        clusters = clusters_of(clusterer, X if before is None else before.transform(X))
+        latents = X if transformer is None else transformer.transform(X)
         centers = getattr(clusterer, "cluster_centers_", None)
         if centers is not None:
             # A cluster may have no member in X.
             present = np.unique(clusters[clusters >= 0])
             centers = as_array(centers)[present].astype(as_array(latents).dtype)
-            if before is None:
+            if transformer is None:
                 kwargs.setdefault("center_images", centers)
-            elif hasattr(before, "inverse_transform"):
-                decoded = before.inverse_transform(centers)
+            elif hasattr(transformer, "inverse_transform"):
+                decoded = transformer.inverse_transform(centers)
                 kwargs.setdefault("center_images", decoded)
-        if before is not None:
+        if transformer is not None:
             kwargs = {"latents": latents, **kwargs}
         return cls.from_clusters(
             X, clusters, labels=labels, **{"centers": centers, **kwargs}

@@ -3,8 +3,9 @@
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-from sklearn.base import clone, is_clusterer
+from sklearn.base import clone, is_clusterer, is_regressor
 from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline
 
 from skae.plotting._images import as_array
 
@@ -30,13 +31,15 @@ def transformer_of(estimator, display):
     """
     received = type(estimator).__name__
     estimator = best_of(estimator)
-    # What stands on a transformer, such as a clusterer of latent vectors, keeps it.
-    if not hasattr(estimator, "steps") and _is_no_map(estimator):
-        estimator = getattr(estimator, "transformer_", estimator)
-    steps = getattr(estimator, "steps", [])
-    if len(steps) > 1 and steps[-1][1] not in (None, "passthrough"):
-        last = steps[-1][1]
-        if _is_no_map(best_of(last)):
+    steps = getattr(estimator, "steps", None)
+    if steps is None:
+        estimator = _inner_of(estimator) or estimator
+    elif steps[-1][1] not in (None, "passthrough"):
+        name, last = steps[-1][0], best_of(steps[-1][1])
+        inner = _inner_of(last)
+        if inner is not None:
+            estimator = Pipeline([*steps[:-1], (name, inner)])
+        elif len(steps) > 1 and _is_no_map(last):
             estimator = estimator[:-1]
     if not hasattr(estimator, "transform"):
         raise ValueError(
@@ -58,6 +61,31 @@ def two_way_transformer_of(estimator, display):
             f"elsewhere to {display}."
         )
     return transformer
+
+
+def clusterer_of(estimator):
+    """Return what clusters, what comes before it, and what makes its latent vectors.
+
+    What comes before, or makes latent vectors, is None where there is nothing.
+    """
+    estimator = best_of(estimator)
+    steps = getattr(estimator, "steps", [("", estimator)])
+    before = estimator[:-1] if len(steps) > 1 else None
+    clusterer = best_of(steps[-1][1])
+    inner = _inner_of(clusterer)
+    if inner is None:
+        return clusterer, before, before
+    if before is None:
+        return clusterer, None, inner
+    return clusterer, before, Pipeline([*steps[:-1], (steps[-1][0], inner)])
+
+
+def _inner_of(estimator):
+    """Return the transformer that a task stands on, such as a clusterer, or None.
+
+    The `transformer_` of scikit-learn's TransformedTargetRegressor is for y.
+    """
+    return None if is_regressor(estimator) else getattr(estimator, "transformer_", None)
 
 
 def _is_no_map(estimator):

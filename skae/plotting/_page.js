@@ -300,7 +300,9 @@ if (D.layers) {
   layers = D.layers.map((one) =>
     ({ ...one, kernel: floats(one.kernel), bias: floats(one.bias) }));
   latents = [...D.start];
+  const head = (text) => make("div", controls, { textContent: text, className: "quiet" });
   if (D.columns) {
+    head("columns: bars in standard deviations from the mean");
     bars = D.columns.map(({ name, ...one }) => {
       const row = make("div", controls, { className: "bar" });
       make("span", row, { textContent: name });
@@ -308,6 +310,7 @@ if (D.layers) {
       return { ...one, fill, number: make("span", row) };
     });
   }
+  head("latent values");
   sliders = D.sliders.map(({ axis, low, high }) => {
     const label = make("label", controls, { textContent: axis });
     const input = make("input", label, {
