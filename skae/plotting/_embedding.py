@@ -56,7 +56,7 @@ class EmbeddingDisplay:
     Attributes
     ----------
     scatters_ : list of matplotlib PathCollection
-        The points; one artist for each twenty classes, so mostly a single one.
+        The points; one artist for each marker, so mostly a single one.
 
     unlabelled_ : matplotlib PathCollection or None
         The unlabelled points, in grey.
