@@ -29,9 +29,9 @@ from sklearn.pipeline import Pipeline
 from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
 from skae.plotting import (
     ClusterDisplay,
-    ComparisonDisplay,
     EmbeddingDisplay,
     LossCurveDisplay,
+    PerplexityDisplay,
     ReconstructionDisplay,
 )
 
@@ -145,7 +145,7 @@ def main():
     )
     save("tsne_with_digits")
     perplexities = [p for p in (5, 15, 30, 50) if p < len(Z) / 3]
-    ComparisonDisplay.from_latents(Z, labels=y, perplexities=perplexities)
+    PerplexityDisplay.from_latents(Z, labels=y, perplexities=perplexities)
     save("perplexities")
     print(f"pictures in {args.out}")
 

@@ -50,8 +50,8 @@ plt.show()
 # see :doc:`/user_guide/tsne`. Measure on the latent vectors, and look at the
 # map. How many neighbours it keeps can be counted.
 
-from skae.plotting import ComparisonDisplay
+from skae.plotting import PerplexityDisplay
 
 maps = {"t-SNE": embedding, "PCA": PCA(n_components=2)}
-ComparisonDisplay.from_latents(Z, maps, labels=y)
+PerplexityDisplay.from_latents(Z, maps, labels=y)
 plt.show()

@@ -19,14 +19,14 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from skae import AutoencoderTransformer
-from skae.plotting import ComparisonDisplay
+from skae.plotting import PerplexityDisplay
 
 X, y = load_digits(return_X_y=True)
 X = (X / 16).astype(np.float32)
 Z = AutoencoderTransformer(random_state=0).fit_transform(X)[:1000]
 y = y[:1000]
 
-ComparisonDisplay.from_latents(
+PerplexityDisplay.from_latents(
     Z, labels=y, perplexities=(5, 15, 30, 50), random_state=0
 )
 plt.show()
@@ -39,7 +39,7 @@ plt.show()
 # into crumbs that are not in the data. With 150 of 500 points it sees nearly a third of
 # all, and what is near is lost among what is far.
 
-ComparisonDisplay.from_latents(
+PerplexityDisplay.from_latents(
     Z[:500], labels=y[:500], perplexities=(2, 30, 150), random_state=0
 )
 plt.show()

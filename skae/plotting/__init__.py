@@ -4,19 +4,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 from skae.plotting._cluster import ClusterDisplay
-from skae.plotting._comparison import ComparisonDisplay
 from skae.plotting._embedding import EmbeddingDisplay
 from skae.plotting._latent import LatentDisplay
 from skae.plotting._loss_curve import LossCurveDisplay
+from skae.plotting._perplexity import PerplexityDisplay
 from skae.plotting._reconstruction import ReconstructionDisplay
 from skae.plotting._training import TrainingDisplay
 
 __all__ = [
     "ClusterDisplay",
-    "ComparisonDisplay",
     "EmbeddingDisplay",
     "LatentDisplay",
     "LossCurveDisplay",
+    "PerplexityDisplay",
     "ReconstructionDisplay",
     "Snapshots",
     "TrainingDisplay",

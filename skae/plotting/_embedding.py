@@ -36,9 +36,10 @@ class EmbeddingDisplay:
 
     labels : array-like of shape (n_samples,), default=None
         Labels to colour by. Floats that are not all whole numbers are a continuous
-        quantity; all else is classes, of which -1, NaN and None mean unlabelled.
-        Twenty classes have colours of their own, which colour-blind readers can
-        tell apart; from the 21st on they come round again with another marker.
+        quantity; all else is classes, in the order of a categorical or else sorted,
+        of which -1, NaN, None and masked values mean unlabelled. Twenty have colours
+        of their own, which colour-blind readers can tell apart; from the 21st on they
+        come round again with another marker.
 
     images : array-like of shape (n_images, n_features), (n_images, h, w) or \
             (n_images, h, w, c), default=None
@@ -48,7 +49,8 @@ class EmbeddingDisplay:
         Shape (h, w) or (h, w, c) of flat pictures. "auto" takes them for squares.
 
     class_names : list of str or dict, default=None
-        Names of the sorted classes, or a name for each label.
+        Names of the sorted classes, or a name for each label; one for -1 makes it a
+        class.
 
     name : str, default="Dimension"
         What the axes of the map are called, each with its number.
@@ -56,7 +58,7 @@ class EmbeddingDisplay:
     Attributes
     ----------
     scatters_ : list of matplotlib PathCollection
-        The points; one artist for each twenty classes, so mostly a single one.
+        The points; one artist for each marker, so mostly a single one.
 
     unlabelled_ : matplotlib PathCollection or None
         The unlabelled points, in grey.
@@ -87,7 +89,7 @@ class EmbeddingDisplay:
 
     See Also
     --------
-    ComparisonDisplay : Several maps side by side.
+    PerplexityDisplay : Several maps side by side.
     ClusterDisplay : Pictures of the members of clusters.
 
     Examples
@@ -138,8 +140,7 @@ class EmbeddingDisplay:
     ):
         """Draw the map.
 
-        Both axes have one scale, as distances ask for, unless one is more than
-        five times as long as the other.
+        Both axes have one scale, unless one is more than five times the other.
 
         Parameters
         ----------
@@ -164,7 +165,7 @@ class EmbeddingDisplay:
             of a map whose axes mean nothing, such as "t-SNE" or "UMAP".
 
         n_images : int, default=200
-            The most pictures to draw. They are thinned so that none hides another.
+            The most pictures to draw, thinned so that none hides another.
 
         image_size : float or "auto", default="auto"
             Longer side of a picture in points. "auto" is the largest size at which
@@ -238,9 +239,8 @@ class EmbeddingDisplay:
     def to_html(self, path, *, title=None):
         """Write the map as one page to search, zoom and point at.
 
-        The page holds all that it needs and opens without a network, on a phone too.
-        Pointing at a sample shows its picture and its label; classes can be hidden,
-        shown alone and searched for.
+        The page opens without a network, on a phone too. Pointing at a sample shows
+        its picture and its label; classes can be hidden, shown alone, searched for.
 
         Parameters
         ----------

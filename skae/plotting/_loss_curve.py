@@ -289,6 +289,12 @@ class LossCurveDisplay:
         place: dict = {"loc": "best"}
         if len(handles) > 4 and self.figure_.get_layout_engine() is not None:
             place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)}
+            height = self.figure_.get_figheight() * 72
+            for size in (10, 8, 6):
+                place["fontsize"] = size
+                if len(handles) * 1.7 * size < height:
+                    break
+            place["ncols"] = int(np.ceil(len(handles) * 1.7 * size / height))
             if self.figure_.get_figwidth() < _NARROW:
                 place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2)}
                 place |= {"ncols": 2, "fontsize": "x-small"}

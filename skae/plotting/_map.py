@@ -16,9 +16,9 @@ from skae.plotting._images import (
 from skae.plotting._labels import encode_labels
 from skae.plotting._labels_colors import (
     COLORS,
+    MARKERS,
     UNLABELLED_COLOR,
     class_color,
-    class_marker,
 )
 from skae.plotting._placement import thin
 
@@ -196,14 +196,15 @@ def draw_points(ax, Z, codes, names, scatter_kwargs):
         return [ax.scatter(*Z[known].T, c=codes[known], **kwargs)], unlabelled
 
     points = []
-    for start in range(0, len(names), len(COLORS)):
-        rows = (codes >= start) & (codes < start + len(COLORS))
+    n_rounds = min(-(-len(names) // len(COLORS)), len(MARKERS))
+    for place in range(n_rounds):
+        rows = (codes >= 0) & (codes // len(COLORS) % len(MARKERS) == place)
         coloring = {
             "c": codes[rows] % len(COLORS),
             "cmap": ListedColormap(COLORS),
             "vmin": -0.5,
             "vmax": len(COLORS) - 0.5,
-            "marker": class_marker(start),
+            "marker": MARKERS[place],
         }
         points.append(ax.scatter(*Z[rows].T, **{**coloring, **kwargs}))
     return points, unlabelled

@@ -34,8 +34,8 @@ _TEMPLATE = """<!DOCTYPE html>
 </body>
 </html>
 """
-# Pictures in one row of the sheet that holds them all.
-_ACROSS = 64
+# Pixels of the sheet that holds all pictures; browsers open no much larger ones.
+_LARGEST_SHEET = 64_000_000
 
 
 class Page:
@@ -92,9 +92,14 @@ def embedding_page(Z, codes, names, images, name, title):
     data = map_data(Z, codes, names, name)
     data["hint"] = "Point at a sample. Drag to move, turn the wheel to zoom."
     if images is not None:
-        data |= picture_data(images)
+        data["remarks"] = []
+        every = int(np.ceil(np.sqrt(np.prod(images.shape[:3]) / _LARGEST_SHEET)))
+        if every > 1:
+            side = f"one row and column in {every}"
+            data["remarks"] += [f"Of each picture {side} is drawn."]
         if len(images) < len(Z):
-            data["remarks"] = [f"The first {len(images):,} samples have pictures."]
+            data["remarks"] += [f"The first {len(images):,} samples have pictures."]
+        data |= picture_data(images, images[:, ::every, ::every])
     return make_page(data, title, f"{name}: {len(Z):,} samples")
 
 
@@ -149,32 +154,34 @@ def _quantity(values):
     }
 
 
-def picture_data(images):
-    """Return all pictures as one sheet, as the figure draws them."""
+def picture_data(images, drawn):
+    """Return pictures on one sheet, in the greys or colours of the figure.
+
+    `drawn` are the same in as many pixels as a page can hold.
+    """
     from PIL import Image
 
-    limits = value_range(images)
-    height, width = images.shape[1:3]
-    n_rows = -(-len(images) // _ACROSS)
-    depth = () if images.ndim == 3 else (images.shape[3],)
-    sheet = np.zeros((n_rows * height, _ACROSS * width, *depth), dtype=np.uint8)
-    turned = images.ndim == 3 and is_ink(images, limits)
-    for i, image in enumerate(images):
-        low, high = limits
+    low, high = value_range(images)
+    turned = images.ndim == 3 and is_ink(images, (low, high))
+    height, width = drawn.shape[1:3]
+    # About a square.
+    across = int(np.ceil(np.sqrt(len(drawn) * height / width)))
+    n_rows = -(-len(drawn) // across)
+    depth = () if drawn.ndim == 3 else (drawn.shape[3],)
+    sheet = np.zeros((n_rows * height, across * width, *depth), dtype=np.uint8)
+    for i, image in enumerate(drawn):
         share = np.clip((np.nan_to_num(image) - low) / (high - low), 0, 1)
         pixels = np.rint(255 * (1 - share if turned else share))
-        row, column = divmod(i, _ACROSS)
-        place = np.s_[
-            row * height : (row + 1) * height, column * width : (column + 1) * width
-        ]
-        sheet[place] = pixels.astype(np.uint8)
+        row, column = divmod(i, across)
+        rows = slice(row * height, (row + 1) * height)
+        sheet[rows, column * width : (column + 1) * width] = pixels.astype(np.uint8)
     file = BytesIO()
     Image.fromarray(sheet).save(file, "PNG", optimize=True)
     return {
         "sprite": b64encode(file.getvalue()).decode("ascii"),
         "size": [width, height],
-        "across": _ACROSS,
-        "pictures": len(images),
+        "across": across,
+        "pictures": len(drawn),
     }
 
 

@@ -3,6 +3,7 @@
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
+import sys
 import textwrap
 from functools import lru_cache
 from itertools import takewhile
@@ -101,8 +102,16 @@ def _warn_of(missing):
         f"{' and '.join(fonts) or 'a font that has them'}, empty the folder that "
         "matplotlib.get_cachedir() names, and start anew; or set a font of yours by "
         "matplotlib.rcParams['font.family'].",
-        stacklevel=2,
+        stacklevel=_outside(),
     )
+
+
+def _outside():
+    """Return the stack level of the line that called a Display."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("skae."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _installed():

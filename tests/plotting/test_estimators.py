@@ -17,10 +17,10 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skae.plotting import (
     ClusterDisplay,
-    ComparisonDisplay,
     EmbeddingDisplay,
     LatentDisplay,
     LossCurveDisplay,
+    PerplexityDisplay,
     ReconstructionDisplay,
 )
 from skae.plotting._estimators import transformer_of
@@ -113,7 +113,7 @@ def test_every_display_looks_at_what_makes_the_latent_vectors(pyplot, make):
         estimator, X, n_samples=2, random_state=0
     ).X_hat
     assert np.shape(X_hat) == (2, 64)
-    maps = ComparisonDisplay.from_estimator(estimator, X, PCA(2))
+    maps = PerplexityDisplay.from_estimator(estimator, X, PCA(2))
     assert len(maps.displays_) == 1
 
 
@@ -170,7 +170,7 @@ def test_searches_are_reached_into_for_clusters_and_losses(pyplot):
             r"inverse_transform. Received Pipeline, whose Isomap has none. Give what",
         ),
         (
-            ComparisonDisplay,
+            PerplexityDisplay,
             _search(refit=False),
             r"has refitted its best. Received GridSearchCV without best_estimator_",
         ),

@@ -3,10 +3,13 @@
 import json
 import re
 import shutil
+from base64 import b64decode
+from io import BytesIO
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, load_wine
@@ -14,7 +17,7 @@ from sklearn.decomposition import NMF, PCA, FastICA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from skae.plotting import EmbeddingDisplay, LatentDisplay
+from skae.plotting import EmbeddingDisplay, LatentDisplay, _page
 from skae.plotting._explorer import _ACTIVATIONS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -190,6 +193,23 @@ def test_numbers_have_a_scale_and_no_classes(tmp_path):
 def _data(path):
     html = path.read_text(encoding="utf-8")
     return json.loads(re.search(r'id="data">(.*?)</script>', html, re.S)[1])
+
+
+def test_pictures_that_no_browser_would_open_are_drawn_smaller(tmp_path, monkeypatch):
+    monkeypatch.setattr(_page, "_LARGEST_SHEET", 2_000)
+    rng = np.random.default_rng(0)
+    images = rng.random((12, 30, 20, 3))
+    page = EmbeddingDisplay(rng.random((14, 2)), images=images)
+    data = _data(page.to_html(tmp_path / "p.html"))
+    assert data["size"] == [10, 15]
+    assert data["remarks"] == [
+        "Of each picture one row and column in 2 is drawn.",
+        "The first 12 samples have pictures.",
+    ]
+    with Image.open(BytesIO(b64decode(data["sprite"]))) as sheet:
+        place = np.asarray(sheet)[15:30, 10:20]
+    assert data["across"] == 5
+    np.testing.assert_allclose(place, 255 * images[6, ::2, ::2], atol=1)
 
 
 def test_a_notebook_shows_the_page(page):

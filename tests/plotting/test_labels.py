@@ -1,6 +1,7 @@
 """Labels in all Displays: one mechanism, honoured or refused in words."""
 
 import datetime
+import warnings
 from decimal import Decimal
 from fractions import Fraction
 
@@ -261,3 +262,9 @@ def test_letters_that_the_font_lacks_come_from_another(pyplot, monkeypatch):
         _text.fallback_families("猫")
     with pytest.warns(UserWarning, match=r"Noto Sans CJK JP and Noto Sans Thai, empty"):
         _text.fallback_families("ネコแมว")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _map(pyplot, ["猫", "cat"])
+    # It names the line of the user; matplotlib warns of each missing letter, too.
+    ours = [one for one in caught if "which no font known here" in str(one.message)]
+    assert {one.filename for one in ours} == {__file__}

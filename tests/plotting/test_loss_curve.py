@@ -100,6 +100,15 @@ def test_the_lowest_training_loss_is_no_best_epoch(pyplot):
     assert display.legend_ is None
 
 
+def test_the_legend_of_very_many_fits_stays_in_the_figure(pyplot):
+    display = LossCurveDisplay.from_history({str(i): HISTORY for i in range(60)})
+    display.figure_.canvas.draw()
+    legend, figure = display.legend_.get_window_extent(), display.figure_.bbox
+    assert legend.y0 >= figure.y0
+    assert legend.x1 <= figure.x1
+    assert display.ax_.get_window_extent().width > 150
+
+
 def test_training_is_dashed_also_for_a_fit_that_held_nothing_out(pyplot):
     display = LossCurveDisplay.from_history({"a": HISTORY, "b": {"loss": [1.0, 0.5]}})
     styles = {lines["loss"].get_linestyle() for lines in display.lines_.values()}

@@ -1,4 +1,4 @@
-"""`ComparisonDisplay`."""
+"""`PerplexityDisplay`."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae.plotting import ComparisonDisplay
+from skae.plotting import PerplexityDisplay
 from skae.plotting._map_neighbours import neighbours_kept
 
 X, y = load_digits(n_class=4, return_X_y=True)
@@ -25,9 +25,9 @@ QUICK = TSNE(max_iter=600, method="exact", random_state=0)
 def test_both_constructors_draw_a_panel_for_each_map(pyplot, constructor):
     reducers = {"PCA": PCA(2), "t-SNE": QUICK, "given": Z[:, 2:4]}
     if constructor == "from_estimator":
-        display = ComparisonDisplay.from_estimator(PCA_8, X, reducers, labels=y)
+        display = PerplexityDisplay.from_estimator(PCA_8, X, reducers, labels=y)
     else:
-        display = ComparisonDisplay.from_latents(Z, reducers, labels=y)
+        display = PerplexityDisplay.from_latents(Z, reducers, labels=y)
     assert display.axes_.shape == (1, 3)
     assert [ax.get_title() for ax in display.axes_[0]] == list(reducers)
     for one in display.displays_.values():
@@ -38,7 +38,7 @@ def test_both_constructors_draw_a_panel_for_each_map(pyplot, constructor):
 
 
 def test_neighbours_kept_tell_maps_apart(pyplot):
-    display = ComparisonDisplay.from_latents(
+    display = PerplexityDisplay.from_latents(
         Z, {"t-SNE": QUICK, "PCA": PCA(2)}, n_neighbors=(5, 50, 100)
     )
     kept = display.kept
@@ -76,12 +76,12 @@ def _two_nearest(points, i):
 
 def test_values_of_one_parameter(pyplot):
     reducer = make_pipeline(StandardScaler(), VarianceThreshold(), Isomap())
-    display = ComparisonDisplay.from_latents(Z, reducer, perplexities=[20, 40])
+    display = PerplexityDisplay.from_latents(Z, reducer, perplexities=[20, 40])
     assert list(display.maps) == ["n_neighbors 20", "n_neighbors 40"]
     assert display.key_ is None
     # The reducer given is left as it was.
     assert reducer.get_params()["isomap__n_neighbors"] == 5
-    display = ComparisonDisplay.from_latents(
+    display = PerplexityDisplay.from_latents(
         Z, Isomap(n_neighbors=60), parameter="p", perplexities=[1, 2.5]
     )
     assert list(display.maps) == ["p 1", "p 2.5"]
@@ -91,7 +91,7 @@ def test_panels_are_turned_mirrored_and_scaled_onto_the_first(pyplot):
     rng = np.random.default_rng(0)
     first = rng.normal(size=(50, 2))
     turn = np.array([[0.0, 1.0], [1.0, 0.0]])
-    display = ComparisonDisplay({"a": first, "b": 7 * first @ turn + 3}).plot()
+    display = PerplexityDisplay({"a": first, "b": 7 * first @ turn + 3}).plot()
     drawn = [one.scatters_[0].get_offsets() for one in display.displays_.values()]
     np.testing.assert_allclose(drawn[0], drawn[1], atol=1e-9)
     limits = [(ax.get_xlim(), ax.get_ylim()) for ax in display.axes_.flat]
@@ -101,7 +101,7 @@ def test_panels_are_turned_mirrored_and_scaled_onto_the_first(pyplot):
 @pytest.mark.parametrize("key", ["colorbar", "legend"])
 def test_the_key_stands_beside_the_panels(pyplot, key):
     maps = {name: np.random.default_rng(0).normal(size=(150, 2)) for name in "abcde"}
-    display = ComparisonDisplay(maps, labels=y).plot(n_cols=3, key=key)
+    display = PerplexityDisplay(maps, labels=y).plot(n_cols=3, key=key)
     display.figure_.canvas.draw()
     beside = display.key_.ax if key == "colorbar" else display.key_
     box = beside.get_window_extent()
@@ -113,7 +113,7 @@ def test_the_key_stands_beside_the_panels(pyplot, key):
 def test_callers_axes_and_users_keywords(pyplot):
     maps = {str(i): np.random.default_rng(i).normal(size=(150, 2)) for i in range(3)}
     figure, ax = pyplot.subplots()
-    display = ComparisonDisplay(maps, labels=y).plot(
+    display = PerplexityDisplay(maps, labels=y).plot(
         ax=ax,
         n_cols=2,
         scatter_kwargs={"s": 7},
@@ -145,4 +145,4 @@ def test_what_does_not_fit_is_refused_with_the_way_out(
     pyplot, reducers, kwargs, message
 ):
     with pytest.raises(ValueError, match=message):
-        ComparisonDisplay.from_latents(Z, reducers, **kwargs)
+        PerplexityDisplay.from_latents(Z, reducers, **kwargs)

@@ -30,7 +30,7 @@ from skae.plotting._text import as_written
 _MOST_COMPARED = 3_000
 
 
-class ComparisonDisplay:
+class PerplexityDisplay:
     """Maps of the same samples, side by side.
 
     The maps are turned, mirrored and scaled to lie on the first one as well as they
@@ -39,8 +39,8 @@ class ComparisonDisplay:
     the large groups.
 
     It is recommended to use
-    :func:`~skae.plotting.ComparisonDisplay.from_latents` or
-    :func:`~skae.plotting.ComparisonDisplay.from_estimator` to create a display. All
+    :func:`~skae.plotting.PerplexityDisplay.from_latents` or
+    :func:`~skae.plotting.PerplexityDisplay.from_estimator` to create a display. All
     parameters are stored as attributes.
 
     Parameters
@@ -82,10 +82,10 @@ class ComparisonDisplay:
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.plotting import ComparisonDisplay
+    >>> from skae.plotting import PerplexityDisplay
     >>> rng = np.random.default_rng(0)
     >>> maps = {name: rng.normal(size=(50, 2)) for name in ("one", "other")}
-    >>> display = ComparisonDisplay(maps).plot()
+    >>> display = PerplexityDisplay(maps).plot()
     >>> [ax.get_title() for ax in display.axes_.flat]
     ['one', 'other']
     """
@@ -135,7 +135,7 @@ class ComparisonDisplay:
 
         Returns
         -------
-        display : :class:`~skae.plotting.ComparisonDisplay`
+        display : :class:`~skae.plotting.PerplexityDisplay`
             The display, with its artists.
 
         Raises
@@ -228,11 +228,11 @@ class ComparisonDisplay:
             Axes whose place the panels take, or one for each panel.
 
         **plot_kwargs : dict
-            Keywords of :func:`~skae.plotting.ComparisonDisplay.plot`.
+            Keywords of :func:`~skae.plotting.PerplexityDisplay.plot`.
 
         Returns
         -------
-        display : :class:`~skae.plotting.ComparisonDisplay`
+        display : :class:`~skae.plotting.PerplexityDisplay`
             The display, with its artists.
 
         Raises
@@ -246,10 +246,10 @@ class ComparisonDisplay:
         >>> from sklearn.datasets import load_digits
         >>> from sklearn.decomposition import PCA
         >>> from sklearn.manifold import Isomap
-        >>> from skae.plotting import ComparisonDisplay
+        >>> from skae.plotting import PerplexityDisplay
         >>> X, y = load_digits(return_X_y=True)
         >>> reducers = {"PCA": PCA(2), "Isomap": Isomap(n_neighbors=20)}
-        >>> display = ComparisonDisplay.from_latents(X, reducers, labels=y)
+        >>> display = PerplexityDisplay.from_latents(X, reducers, labels=y)
         >>> display.kept["PCA"][5] < display.kept["Isomap"][5]
         True
         """
@@ -296,11 +296,11 @@ class ComparisonDisplay:
             Axes whose place the panels take, or one for each panel.
 
         **kwargs : dict
-            Keywords of :func:`~skae.plotting.ComparisonDisplay.from_latents`.
+            Keywords of :func:`~skae.plotting.PerplexityDisplay.from_latents`.
 
         Returns
         -------
-        display : :class:`~skae.plotting.ComparisonDisplay`
+        display : :class:`~skae.plotting.PerplexityDisplay`
             The display, with its artists.
 
         Examples
@@ -308,16 +308,16 @@ class ComparisonDisplay:
         >>> from sklearn.datasets import load_digits
         >>> from sklearn.decomposition import PCA
         >>> from sklearn.manifold import Isomap
-        >>> from skae.plotting import ComparisonDisplay
+        >>> from skae.plotting import PerplexityDisplay
         >>> X, y = load_digits(return_X_y=True)
         >>> X, y = X[:200], y[:200]
-        >>> display = ComparisonDisplay.from_estimator(
+        >>> display = PerplexityDisplay.from_estimator(
         ...     PCA(8).fit(X), X, Isomap(), labels=y, perplexities=(15, 30)
         ... )
         >>> list(display.maps)
         ['n_neighbors 15', 'n_neighbors 30']
         """
-        transformer = transformer_of(estimator, "ComparisonDisplay.from_latents")
+        transformer = transformer_of(estimator, "PerplexityDisplay.from_latents")
         return cls.from_latents(transformer.transform(X), reducers, ax=ax, **kwargs)
 
     def _aligned(self):
