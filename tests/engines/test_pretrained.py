@@ -11,8 +11,8 @@ from sklearn.datasets import load_digits
 
 from skae import AutoencoderTransformer
 
-# Keras says it of NumPy 2 when it pickles a layer, which `clone` does.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")
+# Keras says it of NumPy 2 when it pickles a layer, which `clone` does, too.
+pickles_layers = pytest.mark.filterwarnings("ignore:__array__ implementation")
 
 DIGITS = load_digits()
 X = (DIGITS.data[:300] / 16).astype(np.float32)
@@ -156,6 +156,7 @@ def test_training_starts_from_what_the_user_has_set(network_of):
         assert_allclose(mine, weight, atol=1e-6)
 
 
+@pickles_layers
 @WAYS
 def test_what_is_frozen_stays_as_it_is_across_clone_and_refit(network_of):
     users = backbone()
@@ -260,6 +261,7 @@ def test_a_frozen_layer_that_nothing_was_set_in_is_drawn_from_the_random_state()
     assert (fits[0].weights_[0] != fits[2].weights_[0]).any()
 
 
+@pickles_layers
 @pytest.mark.parametrize("network_of", [holds, closes_over])
 def test_normalization_keeps_what_it_was_adapted_to(network_of):
     import keras
@@ -310,6 +312,7 @@ def set_to_threes(layer):
     return layer
 
 
+@pickles_layers
 @pytest.mark.parametrize("network_of", [holds, closes_over])
 def test_layers_of_classes_that_keras_does_not_know_are_copied(network_of):
     layer = set_to_threes(own_class()(2.0))
@@ -321,6 +324,7 @@ def test_layers_of_classes_that_keras_does_not_know_are_copied(network_of):
     assert_array_equal(ae.encoder_.layers[1](X), layer(X))
 
 
+@pickles_layers
 def test_a_pickle_of_classes_that_keras_does_not_know_is_refused_in_words():
     ae = transformer(holds(set_to_threes(own_class()())))
     with pytest.raises(TypeError, match=r"Scale.*register_keras_serializable"):
@@ -329,6 +333,7 @@ def test_a_pickle_of_classes_that_keras_does_not_know_is_refused_in_words():
         pickle.dumps(ae.fit(X))
 
 
+@pickles_layers
 def test_a_pickle_of_registered_classes_is_read(monkeypatch):
     import keras
 
