@@ -50,12 +50,10 @@ def build_models(spec: Spec) -> tuple[Any, Any]:
     for kind in ("activation", "latent_activation", "output_activation"):
         resolve(kind, getattr(spec, kind))
     # Keras draws default seeds from Python's global generator. Every weight is drawn
-    # anew from `random_state`, so the user's generator is left as it was; and what
-    # hides a seed of its own, such as a function that holds an initializer, draws the
-    # same in each build. The policy is Keras' own and belongs to this thread.
+    # anew from `random_state`, so the user's generator is left as it was. The policy is
+    # Keras' own and belongs to this thread.
     python_state, policy = random.getstate(), keras.config.dtype_policy()
     try:
-        random.seed(0)
         keras.config.set_dtype_policy(spec.dtype)
         with remembered() as made:
             models = _build(spec)

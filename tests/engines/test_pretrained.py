@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from small import python
 
 from skae import AutoencoderTransformer
 
@@ -277,6 +278,61 @@ def test_normalization_keeps_what_it_was_adapted_to(network_of):
     assert_allclose(ae.encoder_.predict(data, verbose=0), ae.transform(data), atol=1e-4)
     again = clone(ae).fit(data)
     assert_array_equal(again.transform(data), ae.transform(data))
+
+
+DISTRIBUTED = """
+import json
+import numpy as np
+from skae._process import import_tensorflow
+
+tf = import_tensorflow()
+import keras
+from skae import AutoencoderTransformer
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+halves = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, halves)
+X = np.random.default_rng(0).random((60, 12), np.float32)
+layers = keras.layers
+users = keras.Sequential([keras.Input((12,)), layers.Dense(8, "relu"), layers.Dense(6)])
+users.trainable = False
+normalization = layers.Normalization()
+normalization.adapt(X)
+before = users.get_weights()
+
+class Network:
+    def build_encoder(self, inputs, *, latent_dim, activation, latent_activation):
+        x = users(normalization(inputs))
+        return layers.Dense(latent_dim, kernel_constraint="non_neg")(x)
+
+    def build_decoder(self, latents, *, output_shape, activation, output_activation):
+        x = layers.Dense(5, dtype="float64")(latents)
+        return layers.Dense(output_shape[0], activation=output_activation)(x)
+
+def fit():
+    params = {"epochs": 3, "batch_size": 20, "random_state": 0}
+    return AutoencoderTransformer(4, network=Network(), **params).fit(X)
+
+alone = fit()
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    ae = fit()
+pairs = zip(alone.weights_, ae.weights_, strict=True)
+print(json.dumps({
+    "apart": max(float(abs(a - b).max()) for a, b in pairs),
+    "same": all((a == b).all() for a, b in zip(before, users.get_weights())),
+    "frozen": all((a == b).all() for a, b in zip(before, ae.weights_[3:7])),
+    "smallest": float(ae.weights_[7].min()),
+}))
+"""
+
+
+@pytest.mark.scale
+def test_on_several_devices_the_users_layers_mean_the_same():
+    found = python(DISTRIBUTED, warnings="default")
+    assert found["apart"] < 1e-4
+    assert found["same"]
+    assert found["frozen"]
+    assert found["smallest"] >= 0
 
 
 # ---------------------------------------------------------------- classes of the user's
