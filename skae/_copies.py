@@ -195,13 +195,13 @@ def _all_layers(value: Any) -> list[Any]:
 
 
 def _layers(value: Any, seen: dict[int, Any] | None = None) -> Iterator[Any]:
-    # Who has not imported Keras holds no layer.
-    keras = sys.modules.get("keras")
+    # Who has not imported Keras, or not all of it yet, holds no layer.
+    kind = getattr(getattr(sys.modules.get("keras"), "layers", None), "Layer", None)
     seen = {} if seen is None else seen
-    if keras is None or id(value) in seen:
+    if kind is None or id(value) in seen:
         return
     seen[id(value)] = value  # an id stands for an object only while it lives
-    if isinstance(value, keras.layers.Layer):
+    if isinstance(value, kind):
         yield value
     elif isinstance(value, (list, tuple, set, frozenset)):
         for part in value:
