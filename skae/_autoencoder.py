@@ -178,9 +178,9 @@ class AutoencoderTransformer(
 
     callbacks : list of keras.callbacks.Callback or None, default=None
         Keras callbacks for `fit`. They see a `keras.Model` with the current weights
-        at the beginning and the end of each epoch; the hooks of single batches are
-        not called, since an epoch is one call. They are copied, and `callbacks_`
-        holds the copies.
+        at the beginning and the end of each epoch, and may set others; the hooks of
+        single batches are not called, since an epoch is one call. They are copied, and
+        `callbacks_` holds the copies. The user guide lists those that cannot work.
 
     verbose : int, default=0
         1 shows a progress bar with the loss and the time left; 2 or more writes a line

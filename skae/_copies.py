@@ -140,10 +140,15 @@ def _copy_variables(layer: Any, copied: Any) -> None:
         store: dict[str, Any] = {}
         old.save_own_variables(store)
         # Not `set_weights`: some layers compute from what they load.
-        new.load_own_variables({k: np.array(value) for k, value in store.items()})
+        new.load_own_variables({k: _array(value) for k, value in store.items()})
     for old, new in zip(layer.variables, copied.variables, strict=True):
         if hasattr(old.value, _DRAWN):
             setattr(new.value, _DRAWN, getattr(old.value, _DRAWN))
+
+
+def _array(value: Any) -> np.ndarray:
+    # NumPy 2 warns of what Keras' variables say when they are asked for an array.
+    return np.array(value.numpy() if hasattr(value, "numpy") else value)
 
 
 @contextmanager

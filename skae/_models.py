@@ -6,7 +6,6 @@ TensorFlow and Keras are imported only when one of them is made.
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -62,13 +61,11 @@ def build_models(spec: Spec) -> tuple[Any, Any]:
     for kind in ("activation", "latent_activation", "output_activation"):
         resolve(kind, getattr(spec, kind))
     # Keras draws default seeds from Python's global generator. Every weight is drawn
-    # anew from `random_state`, so the user's generator is left as it was; and what
-    # hides a seed of its own, such as a function that holds an initializer, draws the
-    # same in each build. The policy is Keras' own and belongs to this thread.
+    # anew from `random_state`, so the user's generator is left as it was. The policy is
+    # Keras' own and belongs to this thread.
     policy = keras.config.dtype_policy()
     with python_random_kept():
         try:
-            random.seed(0)
             keras.config.set_dtype_policy(spec.dtype)
             with remembered() as made:
                 models = _build(spec)

@@ -364,6 +364,11 @@ def own_layer(keras):
 # Of some, what draws a weight stands nowhere in the layer.
 ANY_LAYERS = {
     "LSTM": (lambda k: [k.layers.LSTM(4)], (8, 8)),
+    # The biases are drawn by a function that calls an initializer.
+    "LSTM of random biases": (
+        lambda k: [k.layers.LSTM(4, bias_initializer="random_normal")],
+        (8, 8),
+    ),
     "GRU": (lambda k: [k.layers.GRU(4)], (8, 8)),
     "Bidirectional": (lambda k: [k.layers.Bidirectional(k.layers.LSTM(3))], (8, 8)),
     "RNN": (
@@ -385,15 +390,20 @@ ANY_LAYERS = {
 
 @pytest.mark.parametrize("name", ANY_LAYERS)
 def test_layers_of_all_kinds_are_drawn_from_the_random_state(name):
-    def fit(seed):
-        network = Layers(*ANY_LAYERS[name])
-        return fitted(network, X, random_state=seed, epochs=2)
+    def fit(seed, **params):
+        params = {"random_state": seed, "epochs": 2} | params
+        return fitted(Layers(*ANY_LAYERS[name]), X, **params)
 
     first, again, other = fit(0), fit(0), fit(1)
     latents = first.transform(X)
     assert_array_equal(latents, again.transform(X))
     assert (latents != other.transform(X)).any()
     assert_allclose(first.encoder_.predict(X, verbose=0), latents, atol=1e-5)
+    if name == "LSTM of random biases":
+        starts = [fit(seed, epochs=1, learning_rate=1e-9) for seed in (0, 0, 1)]
+        biases = [ae.weights_[2] for ae in starts]
+        assert_allclose(biases[0], biases[1], atol=1e-7)
+        assert abs(biases[0] - biases[2]).max() > 1e-3
     for mine, theirs in zip(first.weights_, other.weights_, strict=True):
         # But for what was never drawn.
         assert mine.size == 1 or (mine != theirs).any()

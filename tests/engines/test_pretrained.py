@@ -8,11 +8,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from small import python
 
 from skae import AutoencoderTransformer
 
-# Keras says it of NumPy 2 when it pickles a layer, which `clone` does.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")
+# Keras says it of NumPy 2 when it pickles a layer, which `clone` does, too.
+pickles_layers = pytest.mark.filterwarnings("ignore:__array__ implementation")
 
 DIGITS = load_digits()
 X = (DIGITS.data[:300] / 16).astype(np.float32)
@@ -156,6 +157,7 @@ def test_training_starts_from_what_the_user_has_set(network_of):
         assert_allclose(mine, weight, atol=1e-6)
 
 
+@pickles_layers
 @WAYS
 def test_what_is_frozen_stays_as_it_is_across_clone_and_refit(network_of):
     users = backbone()
@@ -260,6 +262,7 @@ def test_a_frozen_layer_that_nothing_was_set_in_is_drawn_from_the_random_state()
     assert (fits[0].weights_[0] != fits[2].weights_[0]).any()
 
 
+@pickles_layers
 @pytest.mark.parametrize("network_of", [holds, closes_over])
 def test_normalization_keeps_what_it_was_adapted_to(network_of):
     import keras
@@ -275,6 +278,61 @@ def test_normalization_keeps_what_it_was_adapted_to(network_of):
     assert_allclose(ae.encoder_.predict(data, verbose=0), ae.transform(data), atol=1e-4)
     again = clone(ae).fit(data)
     assert_array_equal(again.transform(data), ae.transform(data))
+
+
+DISTRIBUTED = """
+import json
+import numpy as np
+from skae._process import import_tensorflow
+
+tf = import_tensorflow()
+import keras
+from skae import AutoencoderTransformer
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+halves = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, halves)
+X = np.random.default_rng(0).random((60, 12), np.float32)
+layers = keras.layers
+users = keras.Sequential([keras.Input((12,)), layers.Dense(8, "relu"), layers.Dense(6)])
+users.trainable = False
+normalization = layers.Normalization()
+normalization.adapt(X)
+before = users.get_weights()
+
+class Network:
+    def build_encoder(self, inputs, *, latent_dim, activation, latent_activation):
+        x = users(normalization(inputs))
+        return layers.Dense(latent_dim, kernel_constraint="non_neg")(x)
+
+    def build_decoder(self, latents, *, output_shape, activation, output_activation):
+        x = layers.Dense(5, dtype="float64")(latents)
+        return layers.Dense(output_shape[0], activation=output_activation)(x)
+
+def fit():
+    params = {"epochs": 3, "batch_size": 20, "random_state": 0}
+    return AutoencoderTransformer(4, network=Network(), **params).fit(X)
+
+alone = fit()
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    ae = fit()
+pairs = zip(alone.weights_, ae.weights_, strict=True)
+print(json.dumps({
+    "apart": max(float(abs(a - b).max()) for a, b in pairs),
+    "same": all((a == b).all() for a, b in zip(before, users.get_weights())),
+    "frozen": all((a == b).all() for a, b in zip(before, ae.weights_[3:7])),
+    "smallest": float(ae.weights_[7].min()),
+}))
+"""
+
+
+@pytest.mark.scale
+def test_on_several_devices_the_users_layers_mean_the_same():
+    found = python(DISTRIBUTED, warnings="default")
+    assert found["apart"] < 1e-4
+    assert found["same"]
+    assert found["frozen"]
+    assert found["smallest"] >= 0
 
 
 # ---------------------------------------------------------------- classes of the user's
@@ -310,6 +368,7 @@ def set_to_threes(layer):
     return layer
 
 
+@pickles_layers
 @pytest.mark.parametrize("network_of", [holds, closes_over])
 def test_layers_of_classes_that_keras_does_not_know_are_copied(network_of):
     layer = set_to_threes(own_class()(2.0))
@@ -321,6 +380,7 @@ def test_layers_of_classes_that_keras_does_not_know_are_copied(network_of):
     assert_array_equal(ae.encoder_.layers[1](X), layer(X))
 
 
+@pickles_layers
 def test_a_pickle_of_classes_that_keras_does_not_know_is_refused_in_words():
     ae = transformer(holds(set_to_threes(own_class()())))
     with pytest.raises(TypeError, match=r"Scale.*register_keras_serializable"):
@@ -329,6 +389,7 @@ def test_a_pickle_of_classes_that_keras_does_not_know_is_refused_in_words():
         pickle.dumps(ae.fit(X))
 
 
+@pickles_layers
 def test_a_pickle_of_registered_classes_is_read(monkeypatch):
     import keras
 

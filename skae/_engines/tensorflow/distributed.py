@@ -240,7 +240,8 @@ class DistributedTrainer(Trainer):
             *gradients, loss, weight, measured = self._add_up(
                 [*gradients, loss, weight, measured]
             )
-            self._optimizer.apply([g / weight for g in gradients], rate)
+            means = [g / tf.cast(weight, g.dtype) for g in gradients]
+            self._optimizer.apply(means, rate)
             return [tf.cast(value, tf.float64) for value in (loss, weight, measured)]
 
         def step(i: Any, total: Any, weight: Any, _: Any) -> Any:

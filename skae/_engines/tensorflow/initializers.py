@@ -3,12 +3,19 @@
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
+import inspect
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from skae._copies import how_drawn
 from skae._engines.draws import glorot_uniform
+
+# Fits in other threads may draw by the same functions.
+_seeding = threading.RLock()
 
 
 def find_starts(model: Any) -> list:
@@ -41,5 +48,34 @@ def draw(start: Any, random_state: np.random.RandomState, variable: Any) -> np.n
     if "seed" in config:
         seed = int(random_state.randint(np.iinfo(np.int32).max))
         start = type(start).from_config({**config, "seed": seed})
-    value = start(shape, dtype=variable.dtype)
+    with _seeded_within(start, random_state):
+        value = start(shape, dtype=variable.dtype)
     return np.array(value, dtype)
+
+
+@contextmanager
+def _seeded_within(start: Any, random_state: np.random.RandomState) -> Iterator[None]:
+    """Seed the initializers that a function calls, as recurrent cells have some."""
+    import keras
+
+    reached: list[Any] = []
+    if inspect.isfunction(start):
+        held = list(inspect.getclosurevars(start).nonlocals.values())
+        reached = [
+            *held,
+            *(y for x in held for y in getattr(x, "__dict__", {}).values()),
+        ]
+    inner = {
+        id(one): one
+        for one in reached
+        if isinstance(one, keras.initializers.Initializer) and hasattr(one, "seed")
+    }
+    with _seeding:
+        before = {key: one.seed for key, one in inner.items()}
+        try:
+            for one in inner.values():
+                one.seed = int(random_state.randint(np.iinfo(np.int32).max))
+            yield
+        finally:
+            for key, one in inner.items():
+                one.seed = before[key]
