@@ -51,6 +51,7 @@ from skae._fitting.fitted import Fitted
 from skae._fitting.plan import make_plan, make_spec
 from skae._fitting.progress import RowsBar
 from skae._fitting.run import Run, begin
+from skae._hints import refuse_parts_of_names, with_hints
 from skae._models import build_models, join_models, latent_models
 
 try:
@@ -348,6 +349,7 @@ class AutoencoderTransformer(
         "{estimator_module}.{estimator_name}.html"
     )
 
+    @with_hints
     def __init__(
         self,
         latent_dim=10,
@@ -395,6 +397,24 @@ class AutoencoderTransformer(
         self.verbose = verbose
         self.random_state = random_state
 
+    def set_params(self, **params):
+        """Set the parameters of this transformer.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters, and as `network__...` or `objective__...` those of an object
+            that has some.
+
+        Returns
+        -------
+        self : object
+            The transformer.
+        """
+        refuse_parts_of_names(self, params)
+        return super().set_params(**params)
+
+    @with_hints
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None, *, target=None):
@@ -521,6 +541,7 @@ class AutoencoderTransformer(
                 self._adopt(kept.written, before)
             raise
 
+    @with_hints
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None, *, target=None):
         """Train for one epoch on X, from where the last call left off.
@@ -647,11 +668,11 @@ class AutoencoderTransformer(
         check_is_fitted(self)
         targets = None if target is None else Targets(self, target, X)
 
-        def scores_of(block):
+        def _scores(block):
             part = None if targets is None else targets.next(len(block))
             return self._sample_scores(block, part)
 
-        scores = over_blocks(self, X, scores_of)
+        scores = over_blocks(self, X, _scores)
         sample_weight = check_weights(sample_weight, scores)
         return float(np.average(scores, weights=sample_weight))
 

@@ -24,7 +24,7 @@ FLOORS = [
     {"_models"},
     {"_fingerprints"},
     {"_threads", "_process"},
-    {"_interrupts", "_warn"},
+    {"_hints", "_interrupts", "_warn"},
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 MODULES = {
