@@ -52,6 +52,7 @@ from skae._fitting.fitted import Fitted
 from skae._fitting.plan import make_plan, make_spec
 from skae._fitting.progress import RowsBar
 from skae._fitting.run import Run, begin
+from skae._hints import refuse_parts_of_names, with_hints
 from skae._models import UnbuiltModel, build_models, join_models, latent_models
 
 try:
@@ -354,6 +355,7 @@ class AutoencoderTransformer(
     # encoder_ and decoder_, once they were asked for.
     _models = None
 
+    @with_hints
     def __init__(
         self,
         latent_dim=10,
@@ -401,6 +403,24 @@ class AutoencoderTransformer(
         self.verbose = verbose
         self.random_state = random_state
 
+    def set_params(self, **params):
+        """Set the parameters of this transformer.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters, and as `network__...` or `objective__...` those of an object
+            that has some.
+
+        Returns
+        -------
+        self : object
+            The transformer.
+        """
+        refuse_parts_of_names(self, params)
+        return super().set_params(**params)
+
+    @with_hints
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None, *, target=None):
@@ -527,6 +547,7 @@ class AutoencoderTransformer(
                 self._adopt(kept.written, before)
             raise
 
+    @with_hints
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None, *, target=None):
         """Train for one epoch on X, from where the last call left off.

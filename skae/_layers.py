@@ -51,30 +51,68 @@ def chain(x, prefix, sizes, activation, last_activation):
 
 def image_shape(network, sample_shape):
     """Give the (*size, channels) shape that a sample has for a convolution."""
+    # A network that an older version pickled has no `axes`.
+    axes = getattr(network, "axes", None)
+    if axes == 1:
+        return _signal_shape(network, sample_shape)
     n_features = math.prod(sample_shape)
-    given = network.image_shape
-    if given is not None:
-        given = read_sizes(network, "image_shape")
-        if len(given) not in (2, 3) or math.prod(given) != n_features:
-            raise ValueError(
-                "`image_shape` of ConvNetwork must be (height, width) or (height, "
-                f"width, channels) and hold the {n_features} features of a sample; "
-                f"got {network.image_shape!r}. Leave it None to take the shape from "
-                "image-shaped samples."
-            )
-        if len(sample_shape) > 1 and with_channels(given) != with_channels(
-            sample_shape
-        ):
-            raise ValueError(
-                f"ConvNetwork has image_shape={network.image_shape!r}, but the "
-                f"samples are images of shape {sample_shape}. Leave `image_shape` "
-                "None for image-shaped samples."
-            )
-        return with_channels(given)
+    if network.image_shape is not None:
+        return with_channels(_given_shape(network, sample_shape))
     if len(sample_shape) > 1:
+        _refuse_channels_first(sample_shape)
         return with_channels(sample_shape)
     side = math.isqrt(n_features)
-    return (side, side, 1) if side**2 == n_features else (n_features, 1)
+    if side**2 == n_features:
+        return side, side, 1
+    if axes == 2:
+        raise ValueError(
+            f"ConvNetwork has axes=2, and the {n_features} features of a sample are no "
+            "square image. Say which it is by image_shape=(height, width)."
+        )
+    return n_features, 1
+
+
+def _given_shape(network, sample_shape):
+    """Check `image_shape` against the samples."""
+    n_features = math.prod(sample_shape)
+    given = read_sizes(network, "image_shape")
+    if len(given) not in (2, 3) or math.prod(given) != n_features:
+        raise ValueError(
+            "`image_shape` of ConvNetwork must be (height, width) or (height, "
+            f"width, channels) and hold the {n_features} features of a sample; "
+            f"got {network.image_shape!r}. Leave it None to take the shape from "
+            "image-shaped samples; for a signal say axes=1."
+        )
+    if len(sample_shape) > 1 and with_channels(given) != with_channels(sample_shape):
+        raise ValueError(
+            f"ConvNetwork has image_shape={network.image_shape!r}, but the "
+            f"samples are images of shape {sample_shape}. Leave `image_shape` "
+            "None for image-shaped samples."
+        )
+    return given
+
+
+def _signal_shape(network, sample_shape):
+    """Give the (steps, channels) of a signal, or of a window of several."""
+    if network.image_shape is not None or len(sample_shape) > 2:
+        raise ValueError(
+            "ConvNetwork has axes=1, which takes signals, (n_samples, steps), or "
+            "windows, (n_samples, steps, channels). Got samples of shape "
+            f"{sample_shape} and image_shape={network.image_shape!r}. Reshape X, and "
+            "leave `image_shape` None; for images leave `axes` None."
+        )
+    return (*sample_shape, 1) if len(sample_shape) == 1 else tuple(sample_shape)
+
+
+def _refuse_channels_first(sample_shape):
+    """Refuse images of PyTorch's order, of which height would be the channels."""
+    if len(sample_shape) == 3 and sample_shape[0] in (1, 3) and sample_shape[2] > 4:
+        raise ValueError(
+            f"Images of shape {sample_shape} look like (channels, height, width), and "
+            "ConvNetwork expects (height, width, channels). Move the axis: "
+            "np.moveaxis(X, 1, -1). If the height is "
+            f"{sample_shape[0]}, say ConvNetwork(image_shape={sample_shape})."
+        )
 
 
 def is_chain(network):

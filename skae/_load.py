@@ -50,7 +50,7 @@ def load(path):
     >>> bool(np.all(again.transform(X) == ae.transform(X)))
     True
     """
-    path = os.fspath(path)
+    path = os.fsdecode(path)
     with refusing(path):
         content = read(path)
         parameters, fitted = content.parameters, content.fitted

@@ -161,6 +161,17 @@ def copy_optimizer(optimizer: Any, learning_rate: float) -> Any:
     return copied
 
 
+def of_keras_2(value: Any) -> str:
+    """Say so where an object is of Keras 2, whose classes have the same names."""
+    modules = [cls.__module__.partition(".")[0] for cls in type(value).__mro__]
+    if "tf_keras" not in modules:
+        return ""
+    return (
+        " It is of tf_keras, which is Keras 2, and skae takes objects of Keras 3: "
+        "import its class from keras."
+    )
+
+
 def resolve(kind: str, value: Any) -> Any:
     """Give the Keras object that a parameter names; other objects as they are."""
     import_tensorflow()
@@ -170,13 +181,13 @@ def resolve(kind: str, value: Any) -> Any:
         kind, keras.activations
     )
     try:
-        found = module.get(value)
+        found = None if of_keras_2(value) else module.get(value)
     except (ValueError, TypeError):
         found = None
     if found is None:
         raise ValueError(
             f"The {kind!r} parameter must be the name of one in {module.__name__} or "
-            f"an object of its kind. Got {value!r} instead."
+            f"an object of its kind. Got {value!r} instead.{of_keras_2(value)}"
         )
     if isinstance(found, keras.optimizers.LossScaleOptimizer):
         raise ValueError(

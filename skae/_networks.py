@@ -8,7 +8,7 @@ from itertools import pairwise
 from numbers import Integral
 
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from skae._layers import auto_layer_sizes, chain, chain_shapes, image_shape, read_sizes
 
@@ -209,6 +209,12 @@ class ConvNetwork(BaseEstimator):
         (784 is 28 x 28), or else convolves along the features as along a
         one-dimensional signal.
 
+    axes : {1, 2} or None, default=None
+        The number of axes to convolve along. 1 takes a sample as a signal, (steps,),
+        or as a window of several, (steps, channels); 2 as an image. None takes flat
+        samples as signals unless their number of features is a square, and all others
+        as images.
+
     See Also
     --------
     DenseNetwork : A network of dense layers, for tables.
@@ -232,6 +238,7 @@ class ConvNetwork(BaseEstimator):
         "strides": [Interval(Integral, 1, None, closed="left")],
         "hidden_layer_sizes": ["array-like"],
         "image_shape": ["array-like", None],
+        "axes": [Options(Integral, {1, 2}), None],
     }
 
     def __init__(
@@ -242,12 +249,14 @@ class ConvNetwork(BaseEstimator):
         strides=2,
         hidden_layer_sizes=(),
         image_shape=None,
+        axes=None,
     ):
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
         self.hidden_layer_sizes = hidden_layer_sizes
         self.image_shape = image_shape
+        self.axes = axes
 
     def build_encoder(self, inputs, *, latent_dim, activation, latent_activation):
         """Connect the encoder's layers to an input.

@@ -11,17 +11,21 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 
+from skae._files.target import file_name, naming, refuse_folder
 from skae._process import import_tensorflow, quiet
 
 PARTS = ("encoder", "decoder", "autoencoder")
 # What a SavedModel consists of; a directory that holds more is not replaced.
 _SAVED_MODEL = {"assets", "fingerprint.pb", "saved_model.pb", "variables"}
+# Endings that say the format; any other name will do for any.
+_ENDINGS = {".onnx": "onnx", ".tflite": "litert"}
 # By how much of the largest output the file may differ. Two orders of additions in
 # float32 stay below it; a wrong operation or weight does not.
 _TOLERANCE = 1e-4
@@ -56,7 +60,9 @@ def export(
         caller_name=f"{caller}.export",
     )
     kind = _FORMATS[format]
-    path = os.fspath(path)
+    path = file_name(path)
+    _check_ending(path, format)
+    named = path
     if format == "tf_saved_model":
         path = os.path.realpath(path)  # a link keeps pointing to what is replaced
     _check_target(path, format)
@@ -64,7 +70,8 @@ def export(
     _check_packages(format)
     # The directory for what is half done; it is on the file system of the target.
     folder = os.path.dirname(os.path.abspath(path))
-    with tempfile.TemporaryDirectory(dir=folder, suffix=".tmp") as temporary:
+    make = partial(tempfile.TemporaryDirectory, dir=folder, suffix=".tmp")
+    with naming(named), make() as temporary:
         model, expected = take(part)
         signature = model.inputs[0]
         _check_dtype(caller, format, signature.dtype)
@@ -81,15 +88,21 @@ def _check_target(path: str, format: str) -> None:
     if not os.path.lexists(path):
         return
     if format != "tf_saved_model":
-        if os.path.isdir(path):
-            raise IsADirectoryError(
-                f"{path!r} is a directory, and {_FORMATS[format].title} is one file. "
-                "Name a file in it."
-            )
+        refuse_folder(path, _FORMATS[format].title)
     elif not os.path.isdir(path) or not _SAVED_MODEL.issuperset(os.listdir(path)):
         raise FileExistsError(
             f"{path!r} is there and holds more than a SavedModel, which is a directory "
             "of its own. Choose another name, or remove it."
+        )
+
+
+def _check_ending(path: str, format: str) -> None:
+    """Refuse a name that says another format."""
+    said = _ENDINGS.get(os.path.splitext(path)[1].lower(), format)
+    if said != format:
+        raise ValueError(
+            f"{path!r} has the ending of {said!r}, and the format is {format!r}. Take "
+            f"format={said!r}, or another ending."
         )
 
 

@@ -32,6 +32,7 @@ from skae._files.content import (
     read_run,
     read_tensor_table,
 )
+from skae._files.target import file_name, naming, refuse_folder
 
 # Raised by one when older versions can't read the files any more.
 FORMAT_VERSION = 1
@@ -65,8 +66,15 @@ def write(path: Any, content: dict[str, Any], tensors: dict[str, np.ndarray]) ->
     metadata = {"skae": text, "digest": _digest(text, tensors)}
     data = to_bytes(tensors, metadata)
     _refuse_unreadable(data, text)
+    named = file_name(path)
+    refuse_folder(named, "a saved transformer")
     # A link stays one: it is the file behind it that is written.
-    path = os.path.realpath(path)
+    path = os.path.realpath(named)
+    with naming(named):
+        _write_bytes(path, data)
+
+
+def _write_bytes(path: str, data: bytes) -> None:
     folder = os.path.dirname(path)
     temporary = os.path.join(folder, f".skae-{secrets.token_hex(8)}.tmp")
     try:

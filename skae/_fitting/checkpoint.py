@@ -41,7 +41,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: Any, estimator: Any):
-        self._path = os.fspath(path)
+        self._path = os.fsdecode(path)
         if estimator.callbacks is not None:
             raise TypeError(
                 "A checkpoint does not hold the state of callbacks. Expected "

@@ -12,11 +12,12 @@ import numpy as np
 
 from skae._copies import copy_with_keras
 from skae._data import Data
+from skae._data.kinds import is_a
 from skae._engines.numpy.activations import ACTIVATIONS
 from skae._fitting.fitted import Fitted
 from skae._fitting.schedules import learning_rates, warm_up_epochs
 from skae._layers import has_linear_ends
-from skae._models import Spec
+from skae._models import Spec, of_keras_2
 from skae._networks import ConvNetwork, DenseNetwork
 from skae._objectives.arrangement import make_arrangement
 from skae._objectives.objective import Facts, hooks, resolve_objective
@@ -136,6 +137,14 @@ def resolve_network(network: Any) -> Any:
         for name in ("build_encoder", "build_decoder")
     ):
         return copy_with_keras(network, "the network")
+    if is_a(network, "keras", "Model") or is_a(network, "tf_keras", "Model"):
+        raise ValueError(
+            f"The 'network' parameter of AutoencoderTransformer is a Keras model, "
+            f"{network.name!r}. Put its layers into an object with the methods "
+            "build_encoder and build_decoder (see 'A network of your own'), or hold a "
+            "whole autoencoder in KerasAutoencoderTransformer."
+            f"{of_keras_2(network)}"
+        )
     raise ValueError(
         "The 'network' parameter of AutoencoderTransformer must be 'dense', 'conv' or "
         "an object with the methods build_encoder and build_decoder, such as "

@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
+import skae
 from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
 
 X = (load_digits().data[:100] / 16).astype(np.float32)
@@ -422,3 +423,61 @@ def test_a_network_of_keras_applications_is_trained():
     ae = fitted(Layers(make, (32, 32, 3)), data)
     assert len(ae.weights_) > 250
     assert np.isfinite(ae.history_["loss"]).all()
+
+
+# ------------------------------------------------------------------- signals or images
+
+
+def layers_of(network, shape):
+    X = np.random.RandomState(0).rand(20, *shape).astype("f4")
+    ae = AutoencoderTransformer(2, network=network, epochs=1, random_state=0).fit(X)
+    assert ae.inverse_transform(ae.transform(X)).shape == X.shape
+    kinds = {type(layer).__name__ for layer in ae.encoder_.layers}
+    first = next(w for w in ae.weights_ if w.ndim > 2)
+    return kinds, first.shape
+
+
+@pytest.mark.parametrize(
+    ("params", "shape", "kind", "kernel"),
+    [
+        ({}, (64,), "Conv2D", (3, 3, 1, 4)),
+        ({"axes": 2}, (64,), "Conv2D", (3, 3, 1, 4)),
+        ({"axes": 1}, (64,), "Conv1D", (3, 1, 4)),
+        ({}, (50,), "Conv1D", (3, 1, 4)),
+        ({}, (16, 6), "Conv2D", (3, 3, 1, 4)),
+        ({"axes": 1}, (16, 6), "Conv1D", (3, 6, 4)),
+        ({"axes": 1}, (15, 6), "Conv1D", (3, 6, 4)),
+        ({"image_shape": (3, 8, 8)}, (3, 8, 8), "Conv2D", (3, 3, 8, 4)),
+    ],
+)
+def test_axes_say_what_is_convolved(params, shape, kind, kernel):
+    kinds, first = layers_of(ConvNetwork((4,), **params), shape)
+    assert kind in kinds
+    assert first == kernel
+
+
+@pytest.mark.parametrize(
+    ("params", "shape", "words"),
+    [
+        ({}, (3, 8, 8), r"channels, height, width.*moveaxis.*image_shape=\(3, 8, 8\)"),
+        ({}, (1, 28, 28), "channels, height, width.*moveaxis"),
+        ({"axes": 1}, (8, 8, 3), "axes=1.*windows"),
+        ({"axes": 1, "image_shape": (8, 8)}, (64,), "axes=1.*`image_shape` None"),
+        ({"axes": 2}, (50,), "axes=2.*no square image.*image_shape"),
+        ({"axes": 3}, (50,), "'axes' parameter of ConvNetwork"),
+        ({"image_shape": (64,)}, (64,), "for a signal say axes=1"),
+    ],
+)
+def test_axes_that_do_not_fit_are_refused(params, shape, words):
+    with pytest.raises(ValueError, match=f"(?s){words}"):
+        layers_of(ConvNetwork((4,), **params), shape)
+
+
+def test_axes_are_saved(tmp_path):
+    X = np.random.RandomState(0).rand(20, 16, 6).astype("f4")
+    network = ConvNetwork((4,), axes=1)
+    ae = AutoencoderTransformer(2, network=network, epochs=1, random_state=0).fit(X)
+    ae.save(tmp_path / "ae.skae")
+    again = skae.load(tmp_path / "ae.skae")
+    assert again.network.axes == 1
+    assert_array_equal(again.transform(X), ae.transform(X))

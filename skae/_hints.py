@@ -1,0 +1,107 @@
+"""What others call our parameters: names of ours for names that are none."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+_DENSE = "network=DenseNetwork(hidden_layer_sizes=...)"
+_STOPPING = "early_stopping=True and validation_fraction"
+_ROUTED = "sample_weight or target"
+# By the word that PCA, Keras, PyTorch or scikit-learn's MLPs have for it.
+_OURS = {
+    "n_components": "latent_dim",
+    "n_latent": "latent_dim",
+    "latent_size": "latent_dim",
+    "encoding_dim": "latent_dim",
+    "code_size": "latent_dim",
+    "validation_split": _STOPPING,
+    "validation_data": _STOPPING,
+    "validation_freq": _STOPPING,
+    "patience": "n_iter_no_change",
+    "max_iter": "epochs",
+    "n_epochs": "epochs",
+    "max_epochs": "epochs",
+    "nb_epoch": "epochs",
+    "lr": "learning_rate",
+    "solver": "optimizer",
+    "criterion": "loss",
+    "metrics": "callbacks, whose Keras objects see each epoch, or `score`",
+    "hidden_layer_sizes": _DENSE,
+    "hidden_layers": _DENSE,
+    "units": _DENSE,
+    "filters": "network=ConvNetwork(filters=...)",
+    "kernel_size": "network=ConvNetwork(kernel_size=...)",
+    "image_shape": "network=ConvNetwork(image_shape=...)",
+    "noise": "objective=Denoising(noise=...)",
+    "whiten": "arrange='whiten'",
+    "spectral": "arrange='spectral'",
+    "seed": "random_state",
+    "shuffle": "random_state: the samples are always shuffled",
+    "steps_per_epoch": "batch_size",
+    "class_weight": "sample_weight",
+    "y_true": "target",
+    "targets": "target",
+}
+
+
+def with_hints(method: Callable) -> Callable:
+    """Let a method name ours where it gets the name that others have for it."""
+    known = set(inspect.signature(method).parameters)
+    constructs = method.__name__ == "__init__"
+
+    @functools.wraps(method)
+    def hinting(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not known.issuperset(kwargs):
+            name = next(iter(kwargs.keys() - known))
+            owner = type(self).__name__
+            who = owner if constructs else f"{owner}.{method.__name__}"
+            raise TypeError(f"{who}() got an unexpected keyword argument {name!r}."
+                            + _hint(self, name, constructs))  # fmt: skip
+        return method(self, *args, **kwargs)
+
+    return hinting
+
+
+def _hint(estimator: Any, name: str, constructs: bool) -> str:
+    own = inspect.signature(type(estimator)).parameters
+    if name in own:  # of the constructor, and so not of this method
+        return f" It is a parameter of the constructor: {type(estimator).__name__}" \
+               f"({name}=...)."  # fmt: skip
+    if name not in _OURS:
+        return ""
+    where = "" if constructs or _OURS[name] in ("target", "sample_weight") else (
+        " of the constructor"
+    )  # fmt: skip
+    return f" Here it is {_OURS[name]}{where}."
+
+
+def refuse_parts_of_names(estimator: Any, params: dict[str, Any]) -> None:
+    """Refuse parameters of what is no object with parameters, and say what to pass."""
+    examples = {
+        "dense": "DenseNetwork({}=...)",
+        "conv": "ConvNetwork({}=...)",
+        "optimizer": "keras.optimizers.Adam({}=...)",
+        "loss": "keras.losses.Huber({}=...)",
+        "objective": "Denoising({}=...)",
+    }
+    for key in params:
+        name, _, part = key.partition("__")
+        if not part or name not in inspect.signature(type(estimator)).parameters:
+            continue
+        value = params.get(name, getattr(estimator, name))
+        if hasattr(value, "set_params"):
+            continue
+        named = value if isinstance(value, str) else None
+        example = examples.get(named or "", examples.get(name))
+        way = f"{name}={example.format(part)}" if example else f"{name}=..."
+        ours = " For the learning rate there is `learning_rate`." * (
+            key in ("optimizer__learning_rate", "optimizer__lr")
+        )
+        raise ValueError(
+            f"Invalid parameter {key!r}: {name}={value!r} is no object with parameters "
+            f"of its own. Pass the object: {way}.{ours}"
+        )
