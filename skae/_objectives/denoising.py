@@ -58,7 +58,7 @@ class Denoising(BaseEstimator):
         "kind": [StrOptions({"gaussian", "mask", "swap"})],
     }
 
-    def __init__(self, noise=0.1, *, kind="gaussian"):
+    def __init__(self, noise=0.1, kind="gaussian"):
         self.noise = noise
         self.kind = kind
 
