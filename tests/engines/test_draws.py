@@ -11,7 +11,7 @@ from numpy.testing import (
     assert_array_max_ulp,
 )
 
-from skae import _draws
+from skae._engines import draws as _draws
 from skae._engines.draws import Draw, KerasDraw, NumpyDraw, normal, uniform
 
 # The libraries of the engines have log, sin and cos of their own; 5 were seen.

@@ -160,7 +160,7 @@ def test_variables_excluded_from_weight_decay_are_refused_in_words():
     optimizer = keras.optimizers.AdamW()
     optimizer.exclude_from_weight_decay(var_list=[keras.Variable([1.0])])
     with pytest.raises(ValueError, match="var_names"):
-        fitted(plain, optimizer=optimizer)
+        fitted(plain, optimizer=optimizer, learning_rate="auto")
 
 
 @pytest.mark.parametrize("learning_rate", ["auto", "cosine", 0.01])
