@@ -25,6 +25,7 @@ class Resident:
     """Data in memory: an epoch is one part."""
 
     streamed = False
+    rows_stay = True
 
     def __init__(
         self,

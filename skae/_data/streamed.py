@@ -44,11 +44,15 @@ class Counts:
     weighted: bool = False
     low: float = np.inf
     high: float = -np.inf
+    # A digest of the first row of all.
+    first: int | None = None
 
     def add(
         self, X: np.ndarray, used: np.ndarray, weighted: bool, paired: bool = False
     ) -> None:
         """Add a batch, of which some rows have a positive weight."""
+        if self.first is None:
+            self.first = zlib.crc32(X[0].tobytes())
         self.n_rows += len(X)
         self.n_kept += len(used)
         self.n_bytes += X.nbytes
@@ -97,6 +101,8 @@ class Streamed:
         self.dtype = checks.dtype
         self._threshold = 0
         self._aside: tuple[np.ndarray, np.ndarray] | None = None
+        # Whether each pass gives the rows that the one before gave, in their order.
+        self.rows_stay = True
         self._targets: np.ndarray | None = None
         # Where among the rows to train on each row of the source is.
         self._position: np.ndarray | None = None
@@ -305,6 +311,7 @@ class Streamed:
         """Give the rows to train on, without those of weight zero or set aside."""
         for label, batch in labelled:
             X, weight = self._checks.check(label, batch)
+            self._compare_first(X, batch)
             kept: Any = slice(None)
             if self._counts.weighted or self._threshold:
                 kept = (weight > 0) & self._to_train(X)
@@ -317,6 +324,21 @@ class Streamed:
                 # Without those left out, a row is where it is in the source.
                 rows = rows if self._position is None else self._position[rows]
                 yield X, weight, self._targets[rows]
+
+    def _compare_first(self, X: np.ndarray, batch: Batch) -> None:
+        """Find out about sources that shuffle their rows, or change them."""
+        first = self._counts.first
+        if first is None or batch.rows is None or not len(X) or batch.rows[0]:
+            return
+        if zlib.crc32(X[0].tobytes()) != first:
+            self.rows_stay = False
+            if self._targets is not None:
+                raise ValueError(
+                    "The source gave another first row than before, so no row can be "
+                    "told from its number, and latent vectors are drawn to places by "
+                    "number. Give the same rows in the same order each time, or use "
+                    "arrange='whiten'."
+                )
 
     def _to_train(self, X: np.ndarray) -> np.ndarray:
         if not self._threshold:

@@ -91,6 +91,12 @@ class Placing(Watcher):
         return said if said.startswith(told) else told
 
     def _check(self, objective: object, found: Places) -> Places:
+        if not self._data.rows_stay:
+            raise ValueError(
+                f"{objective!r} gives places by the number of a row, and the source "
+                "gives its rows in another order each time. Use a source that keeps "
+                "their order, or load the data into memory and call `fit`."
+            )
         if not isinstance(found, (tuple, list)) or len(found) != 2:
             raise ValueError(
                 f"`places` of {objective!r} must give None or a pair: an array of "
@@ -107,6 +113,10 @@ class Placing(Watcher):
         return np.asarray(targets, self._plan.spec.dtype), float(strength)
 
     # ---------------------------------------------------------------- as a view
+
+    @property
+    def rows_stay(self) -> bool:
+        return self._data.rows_stay
 
     def encode_all(self) -> np.ndarray:
         return self._data.encode_all(self._encode)

@@ -58,6 +58,10 @@ class View(Protocol):
     # The loss of the last epoch, or of none so far.
     loss: float
 
+    @property
+    def rows_stay(self) -> bool:
+        """Whether the rows come in the same order each time, as places must."""
+
     def encode_all(self) -> np.ndarray:
         """Give the latent vectors of the rows to train on, in the order of places."""
 

@@ -159,6 +159,9 @@ class Spectral:
     def places(self, epoch: int, view: View) -> Places | None:
         if epoch != self._first_epoch:
             return None
+        if not view.rows_stay:
+            self._why_not = "the source gives its rows in another order each time"
+            return None
         Z = view.encode_all()
         with one_blas_thread():
             mapping = local_whitening(view.some_of(Z, MAX_SAMPLES))

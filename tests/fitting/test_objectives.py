@@ -464,3 +464,32 @@ def test_neighbors_are_those_of_scikit_learn(n_columns):
     theirs = NearestNeighbors(n_neighbors=9).fit(points).kneighbors(vectors)[1]
     assert_array_equal(nearest(points, vectors, 9), theirs)
     assert_array_equal(nearest(points, vectors[:1], 1), theirs[:1, :1])
+
+
+class Shuffling:
+    """Batches in another order each time."""
+
+    passes = 0
+
+    def __iter__(self):
+        self.passes += 1
+        rows = np.random.default_rng(self.passes).permutation(X)
+        return iter(np.array_split(rows, 9))
+
+
+def shuffled_by_tensorflow():
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices(X).shuffle(2000).batch(200)
+
+
+@pytest.mark.parametrize("make", [Shuffling, shuffled_by_tensorflow])
+def test_a_source_that_shuffles_itself_is_whitened_alone(small_limits, make):
+    small_limits(resident=100_000, part=60_000, shuffle=60_000, long_shuffle=60_000)
+    params = {"latent_dim": 4, "network": DenseNetwork((16,)), "batch_size": 15}
+    ae = small(epochs=6, **params).fit_dataset(make())
+    assert ae.arranged_ == (
+        "whiten; not spectral: the source gives its rows in another order each time"
+    )
+    with pytest.raises(ValueError, match="in another order each time"):
+        small(objective=Corner(), epochs=3).fit_dataset(make())
