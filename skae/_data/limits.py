@@ -24,3 +24,8 @@ JOINED_BYTES = 4 * 2**20
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 # Rows, and their bytes, that stand for all where a fit is judged.
 MAX_SAMPLE_ROWS, MAX_SAMPLE_BYTES = 1000, 2**23
+
+
+def sample_rows(n_values: int) -> int:
+    """Say how many rows of so many values stand for all; they may become float64."""
+    return min(MAX_SAMPLE_ROWS, max(2, MAX_SAMPLE_BYTES // (8 * n_values)))

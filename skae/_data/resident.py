@@ -92,8 +92,7 @@ class Resident:
 
     def sample(self) -> np.ndarray:
         """Give some rows to train on, drawn at random but always the same."""
-        row_bytes = max(1, self._X[0].nbytes)
-        n = min(limits.MAX_SAMPLE_ROWS, max(2, limits.MAX_SAMPLE_BYTES // row_bytes))
+        n = limits.sample_rows(math.prod(self._X.shape[1:]))
         return self._X[np.random.RandomState(0).permutation(self._rows)[:n]]
 
     def encode_some(

@@ -109,10 +109,7 @@ class _Sample:
         if not len(X):
             return
         if not self._n_seen:
-            bytes_a_row = max(1, X[0].nbytes)
-            self._size = min(
-                limits.MAX_SAMPLE_ROWS, max(2, limits.MAX_SAMPLE_BYTES // bytes_a_row)
-            )
+            self._size = limits.sample_rows(X[0].size)
             self.rows = X[:0]
         room = self._size - len(self.rows)
         if room > 0:

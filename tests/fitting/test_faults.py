@@ -154,8 +154,12 @@ EVERY_LINE = (
 lines = 0
 target = None
 
+# While these work, a real Ctrl-C waits: see skae._interrupts.
+waits = tuple(f"_{name}.py" for name in ("interrupts", "process", "threads"))
+
 def trace(frame, event, arg):
-    if not frame.f_code.co_filename.startswith(os.path.dirname(skae.__file__)):
+    path = frame.f_code.co_filename
+    if not path.startswith(os.path.dirname(skae.__file__)) or path.endswith(waits):
         return None
     global lines
     if event == "line":

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from sklearn.datasets import load_digits
 from small import python, small, small_conv
 
-from skae import AutoencoderTransformer, ConvNetwork, Denoising, DenseNetwork
+from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
 
 X = (load_digits().data[:200] / 16).astype(np.float32)
 
@@ -58,9 +58,7 @@ def test_verbose_2_writes_a_line_for_each_epoch(capsys):
     assert not err
 
 
-@pytest.mark.parametrize(
-    "kind", [AutoencoderTransformer, DenseNetwork, ConvNetwork, Denoising]
-)
+@pytest.mark.parametrize("kind", [AutoencoderTransformer, DenseNetwork, ConvNetwork])
 def test_only_the_first_argument_goes_by_position(kind):
     kind((8,))
     with pytest.raises(TypeError, match="positional"):
