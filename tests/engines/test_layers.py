@@ -40,12 +40,13 @@ def fitted(make, data=X, last=None, **params):
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "adamw"])
 def test_constraints_hold_after_every_step(optimizer):
     def make(keras):
-        return keras.layers.Dense(8, kernel_constraint="non_neg", bias_constraint=norm)
+        class Norm(keras.constraints.Constraint):
+            def __call__(self, w):
+                return keras.constraints.UnitNorm(axis=0)(w + 1e-6)
 
-    def norm(w):
-        import keras
-
-        return keras.constraints.UnitNorm(axis=0)(w + 1e-6)
+        return keras.layers.Dense(
+            8, kernel_constraint="non_neg", bias_constraint=Norm()
+        )
 
     ae = fitted(make, optimizer=optimizer)
     assert ae.weights_[0].min() >= 0
