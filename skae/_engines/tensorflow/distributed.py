@@ -28,6 +28,8 @@ from skae._models import Spec
 
 # Bytes of rows that cross over to TensorFlow in one call.
 MAX_PART_BYTES = 32 * 2**20
+# Steps in one call, however fast they are.
+_MOST_STEPS = 500
 
 
 def distributed_program(spec: Spec, strategy: Any) -> "DistributedProgram":
@@ -159,8 +161,10 @@ class DistributedTrainer(Trainer):
                 some_rates,
                 np.array(self._strength, self._spec.dtype),
                 self._measured,
+                *totals,
             )
-            totals += total, weight
+            # Added up step by step: how many steps a call takes changes no bit.
+            totals = np.array([total, weight])
             # The first call also traces, and says nothing about a step.
             elapsed = (time.perf_counter() - start) / len(some_rates)
             self._measured = 0.0 if new else elapsed
@@ -172,17 +176,21 @@ class DistributedTrainer(Trainer):
     def evaluate(self, put: Put, rows: np.ndarray, batch_size: int) -> Sums:
         """Give sum(w l) and sum(w) over the rows."""
         totals = np.zeros(2)
-        part = batch_size * self._shared_steps_a_call(put, batch_size)
+        # Parts of one size, whatever a step takes: how sums are cut decides their bits.
+        part = batch_size * self._most_steps_a_call(put, batch_size)
         for start in range(0, len(rows), part):
             some = rows[start : start + part]
             totals += self._call_shared(self._evaluate_shared, put, some, batch_size)
         return float(totals[0]), float(totals[1])
 
     def _shared_steps_a_call(self, put: Put, batch_size: int) -> int:
+        most = self._most_steps_a_call(put, batch_size)
+        return min(self._steps_a_call(), most)
+
+    def _most_steps_a_call(self, put: Put, batch_size: int) -> int:
         X = put[0]
         bytes_a_step = X.nbytes / len(X) * batch_size / self._n_replicas
-        most = int(MAX_PART_BYTES / bytes_a_step)
-        return max(1, min(self._steps_a_call(), most))
+        return min(_MOST_STEPS, max(1, int(MAX_PART_BYTES / bytes_a_step)))
 
     def _call_shared(
         self,
@@ -221,7 +229,7 @@ class DistributedTrainer(Trainer):
         """Train on the batches, in the graph; the replicas' shares come first."""
         import tensorflow as tf
 
-        *tensors, rates, strength, measured = arguments
+        *tensors, rates, strength, measured, total, weight = arguments
         shares = self._to_replicas(tensors)
 
         def replica_step(
@@ -254,7 +262,7 @@ class DistributedTrainer(Trainer):
         _, *results = tf.while_loop(
             lambda i, *_: i < tf.size(rates),
             step,
-            (tf.constant(0), zero, zero, zero),
+            (tf.constant(0), total, weight, zero),
             parallel_iterations=1,
         )
         if self._statistics:
