@@ -10,7 +10,6 @@ from typing import Any
 
 _DENSE = "network=DenseNetwork(hidden_layer_sizes=...)"
 _STOPPING = "early_stopping=True and validation_fraction"
-_ROUTED = "sample_weight or target"
 # By the word that PCA, Keras, PyTorch or scikit-learn's MLPs have for it.
 _OURS = {
     "n_components": "latent_dim",

@@ -3,12 +3,10 @@
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-import textwrap
-
 import numpy as np
 
 from skae.plotting._drawing import diverging_map
-from skae.plotting._profiles import as_numbers, name_columns
+from skae.plotting._profiles import as_numbers, key_of_deviations, name_columns
 from skae.plotting._text import as_written, shortened
 
 # Colours are strongest at so many standard deviations.
@@ -75,17 +73,7 @@ def draw_table(display, image_kwargs):
     n_columns = deviations.shape[-1]
     if n_columns < table["n_all"]:
         words += f"; {n_columns} of {table['n_all']:,} columns, which change most"
-    letters = int(ax.figure.get_figwidth() * 72 / 6)
-    key = ax.figure.colorbar(
-        image,
-        ax=ax,
-        location="bottom",
-        label=textwrap.fill(words, letters),
-        aspect=40,
-        extend="both",
-    )
-    key.ax.xaxis.label.set_fontsize("small")
-    return image, key
+    return image, key_of_deviations(image, words, 6)
 
 
 def _draw_rows(display, deviations, kwargs):

@@ -104,16 +104,7 @@ def draw_profile(display, image_kwargs):
     words = "standard deviations from the mean of all"
     if len(columns) < profile.get("n_all", 0):
         words += f"; {len(columns)} of {profile['n_all']:,} columns, which differ most"
-    letters = int(ax.figure.get_figwidth() * 72 / 5.5)
-    key = ax.figure.colorbar(
-        image,
-        ax=ax,
-        location="bottom",
-        label=textwrap.fill(words, letters),
-        aspect=40,
-        extend="both",
-    )
-    key.ax.xaxis.label.set_fontsize("small")
+    key = key_of_deviations(image, words, 5.5)
     cells = np.empty(means.shape, dtype=object)
     for (i, j), mean in np.ndenumerate(means):
         strong = abs(deviations[i, j]) > 0.6 * _STRONGEST
@@ -121,6 +112,22 @@ def draw_profile(display, image_kwargs):
         place = {"ha": "center", "va": "center", "fontsize": "small"}
         cells[i, j] = ax.text(j, i, _number(mean), color=color, **place)
     return cells, key
+
+
+def key_of_deviations(image, words, letter_width):
+    """Draw the colour bar of a table below it; a letter is so many points wide."""
+    figure = image.axes.figure
+    letters = int(figure.get_figwidth() * 72 / letter_width)
+    key = figure.colorbar(
+        image,
+        ax=image.axes,
+        location="bottom",
+        label=textwrap.fill(words, letters),
+        aspect=40,
+        extend="both",
+    )
+    key.ax.xaxis.label.set_fontsize("small")
+    return key
 
 
 def _number(value):
