@@ -49,7 +49,7 @@ from skae._files.store import write
 from skae._fitting.checkpoint import Checkpoint
 from skae._fitting.diagnostics import judge
 from skae._fitting.fitted import Fitted
-from skae._fitting.plan import make_plan, make_spec
+from skae._fitting.plan import held_out, make_plan, make_spec
 from skae._fitting.progress import RowsBar
 from skae._fitting.run import Run, begin
 from skae._hints import refuse_parts_of_names, with_hints
@@ -335,9 +335,12 @@ class AutoencoderTransformer(
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
         ],
-        "early_stopping": ["boolean"],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
         "callbacks": "no_validation",
@@ -372,9 +375,9 @@ class AutoencoderTransformer(
         learning_rate_init=0.003,
         epochs="auto",
         batch_size="auto",
-        early_stopping=False,
+        early_stopping="auto",
         validation_fraction=0.1,
-        n_iter_no_change=10,
+        n_iter_no_change="auto",
         tol=1e-4,
         warm_start=False,
         callbacks=None,
@@ -908,14 +911,17 @@ class AutoencoderTransformer(
         before = Fitted.of(self) if goes_on else None
         spec = make_spec(self, data, before)
         program = training_program(spec)
-        start = begin(self, program, data, before, partial)
+        start = begin(self, spec, program, data, before, partial)
         if checkpoint is not None:
             start = checkpoint.open(spec, data, start, before)
             if start.fitted is not None:
                 return self._adopt(start.fitted, before, program=program)
-        if self.early_stopping and not partial:
-            data.set_aside(self.validation_fraction, start.random_state)
-        plan = make_plan(self, spec, data, start.n_steps, partial)
+        aside = held_out(self, spec, data, partial, new=before is None)
+        if aside and not data.set_aside(
+            self.validation_fraction, start.random_state, must=aside == "asked"
+        ):
+            aside = ""
+        plan = make_plan(self, spec, data, start.n_steps, aside, partial)
         with program.lease() as trainer:
             run = Run(plan, program, trainer, data, start)
             run.watch(self, told)

@@ -8,6 +8,10 @@ from itertools import pairwise
 from numbers import Integral
 
 
+# How near to 0 and 1 the linear path may come where it ends in the logits of a sigmoid.
+LEAST_OUTPUT = 0.01
+
+
 def with_channels(shape):
     """Give (height, width) its one channel; leave (height, width, channels)."""
     return (*shape, 1) if len(shape) == 2 else tuple(shape)
@@ -36,7 +40,12 @@ def chain_shapes(sizes):
     return [shape for pair in pairwise(sizes) for shape in (pair, pair[1:])]
 
 
-def chain(x, prefix, sizes, activation, last_activation):
+def path_shapes(n_features, latent_dim):
+    """Give the shapes of the linear path: of the encoder, and of the decoder."""
+    return [(n_features, latent_dim)], [(latent_dim, n_features), (n_features,)]
+
+
+def chain(x, prefix, sizes, activation, last_activation, last_kernel="glorot_uniform"):
     from keras import layers
 
     for i, units in enumerate(sizes):
@@ -44,9 +53,35 @@ def chain(x, prefix, sizes, activation, last_activation):
         x = layers.Dense(
             units,
             activation=last_activation if last else activation,
+            kernel_initializer=last_kernel if last else "glorot_uniform",
             name=f"{prefix}_dense_{i}",
         )(x)
     return x
+
+
+def chain_with_path(x, prefix, sizes, activation, last_activation):
+    """Connect a chain of dense layers and, beside it, a linear path.
+
+    The path of a decoder that ends in a sigmoid gives an output, whose logits are added
+    to those of the chain.
+    """
+    from keras import Input, Model, layers, ops
+
+    decoder = prefix == "decoder"
+    beside = chain(x, prefix, sizes, activation, "linear", "zeros")
+    path = layers.Dense(
+        sizes[-1], use_bias=decoder, kernel_initializer="zeros", name=f"{prefix}_path"
+    )
+    if decoder and last_activation == "sigmoid":
+        # One layer of the model, so that its weights come after those of the chain.
+        start = Input(x.shape[1:], dtype=x.dtype)
+        end = ops.clip(path(start), LEAST_OUTPUT, 1 - LEAST_OUTPUT)
+        path = Model(start, ops.log(end / (1 - end)), name=f"{prefix}_logits")
+    path = path(x)
+    x = layers.Add(name=f"{prefix}_sum")([beside, path])
+    if last_activation == "linear":
+        return x
+    return layers.Activation(last_activation, name=f"{prefix}_activation")(x)
 
 
 def image_shape(network, sample_shape):

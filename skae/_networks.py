@@ -10,9 +10,22 @@ from numbers import Integral
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from skae._layers import auto_layer_sizes, chain, chain_shapes, image_shape, read_sizes
+from skae._layers import (
+    auto_layer_sizes,
+    chain,
+    chain_shapes,
+    chain_with_path,
+    image_shape,
+    path_shapes,
+    read_sizes,
+)
 
 __all__ = ["ConvNetwork", "DenseNetwork"]
+
+
+def has_path(network):
+    """Tell whether a network has a linear path, once "auto" is decided."""
+    return getattr(network, "linear_path", False) is True
 
 
 class DenseNetwork(BaseEstimator):
@@ -32,6 +45,15 @@ class DenseNetwork(BaseEstimator):
     decoder_layer_sizes : array-like of int or None, default=None
         The number of units of each hidden layer of the decoder, from the latent
         layer towards the output. None mirrors the encoder.
+
+    linear_path : bool or "auto", default="auto"
+        Whether a linear map leads around the hidden layers of the encoder, and another
+        around those of the decoder. `fit` starts both at the principal components of
+        the data and the layers beside them at zero, so that training begins at the
+        reconstruction error of PCA, and learns what PCA misses. It takes linear
+        latents, and an output that is linear or a sigmoid. "auto" has it wherever it
+        can be had and `hidden_layer_sizes` is "auto"; layers that you choose are all
+        there are.
 
     See Also
     --------
@@ -68,11 +90,19 @@ class DenseNetwork(BaseEstimator):
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", StrOptions({"auto"})],
         "decoder_layer_sizes": ["array-like", None],
+        "linear_path": ["boolean", StrOptions({"auto"})],
     }
 
-    def __init__(self, hidden_layer_sizes="auto", *, decoder_layer_sizes=None):
+    def __init__(
+        self,
+        hidden_layer_sizes="auto",
+        *,
+        decoder_layer_sizes=None,
+        linear_path="auto",
+    ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.decoder_layer_sizes = decoder_layer_sizes
+        self.linear_path = linear_path
 
     def layer_sizes(self, n_features, latent_dim):
         """Give the number of units of every layer.
@@ -137,7 +167,8 @@ class DenseNetwork(BaseEstimator):
         if len(inputs.shape) > 2:
             x = keras.layers.Flatten("channels_last", name="flatten")(x)
         sizes, _ = self.layer_sizes(x.shape[-1], latent_dim)
-        return chain(x, "encoder", sizes, activation, latent_activation)
+        connect = chain_with_path if has_path(self) else chain
+        return connect(x, "encoder", sizes, activation, latent_activation)
 
     def build_decoder(self, latents, *, output_shape, activation, output_activation):
         """Connect the decoder's layers to a latent vector.
@@ -164,7 +195,8 @@ class DenseNetwork(BaseEstimator):
         import keras
 
         _, sizes = self.layer_sizes(math.prod(output_shape), latents.shape[-1])
-        x = chain(latents, "decoder", sizes, activation, output_activation)
+        connect = chain_with_path if has_path(self) else chain
+        x = connect(latents, "decoder", sizes, activation, output_activation)
         if len(output_shape) > 1:
             x = keras.layers.Reshape(output_shape, name="reshape")(x)
         return x
@@ -173,7 +205,12 @@ class DenseNetwork(BaseEstimator):
         """Give the shape of every weight, without building a layer."""
         n_features = math.prod(sample_shape)
         encoder, decoder = self.layer_sizes(n_features, latent_dim)
-        return chain_shapes((n_features, *encoder, *decoder))
+        shapes = chain_shapes((n_features, *encoder, *decoder))
+        if has_path(self):
+            ends = path_shapes(n_features, latent_dim)
+            n = 2 * len(encoder)
+            shapes = [*shapes[:n], *ends[0], *shapes[n:], *ends[1]]
+        return shapes
 
 
 class ConvNetwork(BaseEstimator):

@@ -17,15 +17,23 @@ from skae._engines.tensorflow.workers import agree
 from skae._fitting.callbacks import KerasCallbacks, SklearnCallbacks
 from skae._fitting.epochs import Keep, Position, run_epochs
 from skae._fitting.fitted import Fitted
+from skae._fitting.linear_start import start_at_components
 from skae._fitting.placing import Placing
 from skae._fitting.plan import Plan
 from skae._fitting.progress import EpochLines, ProgressBar, RowsBar
 from skae._fitting.watchers import EarlyStopping, Watcher
+from skae._models import Spec
+from skae._networks import has_path
 
 _DO_NOT_FIT = (
     "The weights of the last fit do not go with the network that the parameters now "
     "describe. To go on from them, set the parameters back; to start anew, use `fit` "
     "with warm_start=False."
+)
+
+_DRAWN_TOO_FAR = (
+    "latent vectors drawn to the embedding reconstructed samples set aside worse than "
+    "PCA does"
 )
 
 
@@ -48,7 +56,12 @@ class Start:
 
 
 def begin(
-    estimator: Any, program: Program, data: Data, before: Fitted | None, partial: bool
+    estimator: Any,
+    spec: Spec,
+    program: Program,
+    data: Data,
+    before: Fitted | None,
+    partial: bool,
 ) -> Start:
     """Start from new weights, or from those of the fit before if they go with it."""
     random_state = check_random_state(estimator.random_state)
@@ -57,7 +70,11 @@ def begin(
     weights = None if before is None else before.weights
     random_state = agree(estimator, random_state, data.facts(), weights)
     if before is None:
-        return Start(program.initial_weights(random_state), None, random_state)
+        weights = program.initial_weights(random_state)
+        if has_path(spec.network):
+            n_encoder = program.n_encoder_weights
+            weights = start_at_components(weights, n_encoder, spec, data)
+        return Start(weights, None, random_state)
     try:
         program.check(before.weights)
     except ValueError as error:
@@ -97,11 +114,15 @@ class Run:
         plan, data = self.plan, self.data
         if plan.partial:
             return
-        if plan.early_stopping:
-            patience = estimator.n_iter_no_change
+        if plan.held_out:
             self.stopping = EarlyStopping(
-                self.trainer, patience, estimator.tol, plan.n_warm_up
+                self.trainer,
+                plan.patience,
+                estimator.tol,
+                plan.n_warm_up,
+                self._start() if plan.held_out == "auto" else None,
             )
+            self.placing.stopping = self.stopping
             self._watchers.append(self.stopping)
         if estimator.callbacks is not None:
             self._callbacks = KerasCallbacks(
@@ -128,10 +149,20 @@ class Run:
             self.plan, self.trainer, self.data, self.position, self._watchers, keep
         )
         if self.stopping is not None:
-            self.trainer.load_weights(self.stopping.best_weights)
+            if not self.stopping.keeps_last():
+                self.trainer.load_weights(self.stopping.best_weights)
+                if self.stopping.drawn:
+                    self.placing.give_up(_DRAWN_TOO_FAR)
             self.stopping = None
         if not self.plan.partial:
             self.placing.end()
+
+    def _start(self) -> tuple[float, list[np.ndarray]]:
+        """Give the validation loss that the run starts from, and its weights."""
+        validation = self.data.validation()
+        assert validation is not None
+        total, weight = self.trainer.evaluate(*validation, self.plan.batch_size)
+        return total / weight, self.trainer.weights()
 
     def end(self, fitted: Fitted) -> None:
         """Tell of the end of the fit, before anybody takes over what came of it."""
