@@ -7,7 +7,6 @@ import math
 from itertools import pairwise
 from numbers import Integral
 
-
 # How near to 0 and 1 the linear path may come where it ends in the logits of a sigmoid.
 LEAST_OUTPUT = 0.01
 
@@ -38,6 +37,11 @@ def read_sizes(network, name):
 def chain_shapes(sizes):
     """Give the shapes of the kernels and the biases of a chain of dense layers."""
     return [shape for pair in pairwise(sizes) for shape in (pair, pair[1:])]
+
+
+def has_path(network):
+    """Tell whether a network has a linear path, once "auto" is decided."""
+    return getattr(network, "linear_path", False) is True
 
 
 def path_shapes(n_features, latent_dim):
@@ -82,6 +86,44 @@ def chain_with_path(x, prefix, sizes, activation, last_activation):
     if last_activation == "linear":
         return x
     return layers.Activation(last_activation, name=f"{prefix}_activation")(x)
+
+
+def conv_layout(network, sample_shape):
+    """Give the filters and kernel sizes of convolutions, and the shape they take."""
+    filters = read_sizes(network, "filters")
+    if not filters:
+        raise ValueError(
+            "ConvNetwork needs at least one convolution: expected `filters` to "
+            "hold one positive integer or more, got an empty sequence. For a "
+            "network without convolutions use DenseNetwork."
+        )
+    kernels = (network.kernel_size,) * len(filters)
+    if not isinstance(network.kernel_size, Integral):
+        kernels = read_sizes(network, "kernel_size")
+    if len(kernels) != len(filters):
+        raise ValueError(
+            f"ConvNetwork has {len(filters)} convolutions: expected `kernel_size` "
+            f"to be one integer or {len(filters)} of them, got "
+            f"{network.kernel_size!r}."
+        )
+    return filters, kernels, image_shape(network, tuple(sample_shape))
+
+
+def conv_shapes(network, sample_shape, latent_dim):
+    """Give the shape of every weight of convolutions, without building a layer."""
+    filters, kernels, (*size, channels) = conv_layout(network, sample_shape)
+    convs: list = []
+    deconvs: list = []
+    widths = pairwise((channels, *filters))
+    for kernel, (outer, inner) in zip(kernels, widths, strict=True):
+        window = (kernel,) * len(size)
+        convs += [(*window, outer, inner), (inner,)]
+        deconvs = [(*window, outer, inner), (outer,), *deconvs]
+    hidden = read_sizes(network, "hidden_layer_sizes")
+    shrunk = network.strides ** len(filters)
+    n_flat = math.prod(-(-s // shrunk) for s in size) * filters[-1]
+    dense = chain_shapes((n_flat, *hidden, latent_dim, *hidden[::-1], n_flat))
+    return [*convs, *dense, *deconvs]
 
 
 def image_shape(network, sample_shape):

@@ -4,7 +4,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 import math
-from itertools import pairwise
 from numbers import Integral
 
 from sklearn.base import BaseEstimator
@@ -15,17 +14,14 @@ from skae._layers import (
     chain,
     chain_shapes,
     chain_with_path,
-    image_shape,
+    conv_layout,
+    conv_shapes,
+    has_path,
     path_shapes,
     read_sizes,
 )
 
 __all__ = ["ConvNetwork", "DenseNetwork"]
-
-
-def has_path(network):
-    """Tell whether a network has a linear path, once "auto" is decided."""
-    return getattr(network, "linear_path", False) is True
 
 
 class DenseNetwork(BaseEstimator):
@@ -319,7 +315,8 @@ class ConvNetwork(BaseEstimator):
         """
         from keras import layers
 
-        filters, kernels, shape = self._layout(inputs.shape[1:])
+        self._validate_params()
+        filters, kernels, shape = conv_layout(self, inputs.shape[1:])
         conv = layers.Conv1D if len(shape) == 2 else layers.Conv2D
         x = inputs
         if tuple(inputs.shape[1:]) != shape:
@@ -362,7 +359,8 @@ class ConvNetwork(BaseEstimator):
         """
         from keras import layers
 
-        filters, kernels, shape = self._layout(output_shape)
+        self._validate_params()
+        filters, kernels, shape = conv_layout(self, output_shape)
         *size, channels = shape
         deconv = layers.Conv1DTranspose if len(size) == 1 else layers.Conv2DTranspose
         # "same" convolutions round up, so the decoder starts from ceil(size / s^n).
@@ -398,37 +396,5 @@ class ConvNetwork(BaseEstimator):
 
     def _weight_shapes(self, sample_shape, latent_dim):
         """Give the shape of every weight, without building a layer."""
-        filters, kernels, (*size, channels) = self._layout(sample_shape)
-        convs: list = []
-        deconvs: list = []
-        widths = pairwise((channels, *filters))
-        for kernel, (outer, inner) in zip(kernels, widths, strict=True):
-            window = (kernel,) * len(size)
-            convs += [(*window, outer, inner), (inner,)]
-            deconvs = [(*window, outer, inner), (outer,), *deconvs]
-        hidden = read_sizes(self, "hidden_layer_sizes")
-        shrunk = self.strides ** len(filters)
-        n_flat = math.prod(-(-s // shrunk) for s in size) * filters[-1]
-        dense = chain_shapes((n_flat, *hidden, latent_dim, *hidden[::-1], n_flat))
-        return [*convs, *dense, *deconvs]
-
-    def _layout(self, sample_shape):
-        """Check the parameters; give the filters and the (*size, channels) shape."""
         self._validate_params()
-        filters = read_sizes(self, "filters")
-        if not filters:
-            raise ValueError(
-                "ConvNetwork needs at least one convolution: expected `filters` to "
-                "hold one positive integer or more, got an empty sequence. For a "
-                "network without convolutions use DenseNetwork."
-            )
-        kernels = (self.kernel_size,) * len(filters)
-        if not isinstance(self.kernel_size, Integral):
-            kernels = read_sizes(self, "kernel_size")
-        if len(kernels) != len(filters):
-            raise ValueError(
-                f"ConvNetwork has {len(filters)} convolutions: expected `kernel_size` "
-                f"to be one integer or {len(filters)} of them, got "
-                f"{self.kernel_size!r}."
-            )
-        return filters, kernels, image_shape(self, tuple(sample_shape))
+        return conv_shapes(self, sample_shape, latent_dim)

@@ -48,6 +48,10 @@ class Resident:
     def n_train(self) -> int:
         return len(self._rows)
 
+    @property
+    def n_aside(self) -> int:
+        return 0 if self._aside is None else len(self._aside)
+
     def facts(self) -> dict[str, Any]:
         """Give what tells these data from others, by name."""
         return {
@@ -104,7 +108,7 @@ class Resident:
         return self._X[np.random.RandomState(0).permutation(self._rows)[:n]]
 
     def some(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Give at most n of the rows to train on, always the same, and their weights."""
+        """Give at most n of the rows to train on, always the same, with weights."""
         rows = self._rows
         if len(rows) > n:
             rows = np.sort(np.random.RandomState(0).permutation(rows)[:n])

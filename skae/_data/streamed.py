@@ -111,6 +111,10 @@ class Streamed:
     def schema(self) -> Schema:
         return self._checks.schema
 
+    @property
+    def n_aside(self) -> int:
+        return 0 if self._aside is None else len(self._aside[0])
+
     def facts(self) -> dict[str, Any]:
         """Give what tells these data from others, by name."""
         return {

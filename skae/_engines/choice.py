@@ -17,9 +17,8 @@ from skae._engines.tensorflow.distributed import distributed_program
 from skae._engines.tensorflow.program import Inference, get_program
 from skae._engines.tensorflow.program import Program as Traced
 from skae._engines.tensorflow.workers import current_strategy
-from skae._layers import is_chain
+from skae._layers import has_path, is_chain
 from skae._models import Spec
-from skae._networks import has_path
 from skae._objectives.objective import hooks, runs_in_numpy
 
 # Up to this many multiplications a sample a step takes less time in NumPy than in

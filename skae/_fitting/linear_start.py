@@ -11,6 +11,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from skae._data import Data
 from skae._data.pairs import inputs_of, outputs_of
+from skae._engines.scaled import Scaling
 from skae._models import Spec
 from skae._threads import one_blas_thread
 
@@ -21,7 +22,11 @@ _MAX_EXACT = 2000
 
 
 def start_at_components(
-    weights: list[np.ndarray], n_encoder: int, spec: Spec, data: Data
+    weights: list[np.ndarray],
+    n_encoder: int,
+    spec: Spec,
+    data: Data,
+    scaling: Scaling | None = None,
 ) -> list[np.ndarray]:
     """Set the weights of the linear path so that a network begins as PCA.
 
@@ -34,6 +39,8 @@ def start_at_components(
     rows, weight = data.some(n_rows)
     X = inputs_of(rows, data.paired).reshape(len(rows), -1).astype(np.float64)
     wanted = outputs_of(rows, data.paired).reshape(len(rows), -1)
+    if scaling is not None:
+        X, wanted = scaling.apply(X, np.float64), scaling.apply(wanted, np.float64)
     share = weight.astype(np.float64) / weight.sum(dtype=np.float64)
     with one_blas_thread(), np.errstate(all="ignore"):
         mean = share @ X
@@ -56,11 +63,11 @@ def principal_components(
     scaled = centred * np.sqrt(share)[:, np.newaxis]
     n = min(n_components, n_rows, n_columns)
     if n_columns <= min(n_rows, _MAX_EXACT) or n_columns <= n:
-        _, found = eigh(scaled.T @ scaled, subset_by_index=(n_columns - n, n_columns - 1))
-        V = found[:, ::-1]
+        last = n_columns - n, n_columns - 1
+        V = eigh(scaled.T @ scaled, subset_by_index=last)[1][:, ::-1]
     elif n_rows <= _MAX_EXACT or n_rows <= n:
-        _, found = eigh(scaled @ scaled.T, subset_by_index=(n_rows - n, n_rows - 1))
-        V = scaled.T @ found[:, ::-1]
+        last = n_rows - n, n_rows - 1
+        V = scaled.T @ eigh(scaled @ scaled.T, subset_by_index=last)[1][:, ::-1]
         # A component without any variance is rounding.
         lengths = np.linalg.norm(V, axis=0)
         V /= np.where(lengths > 1e-6 * lengths.max(initial=0), lengths, np.inf)

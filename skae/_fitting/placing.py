@@ -12,7 +12,7 @@ from skae._engines.protocol import Program, Trainer
 from skae._fitting.epochs import Position
 from skae._fitting.plan import Plan
 from skae._fitting.watchers import EarlyStopping, Watcher
-from skae._networks import has_path
+from skae._layers import has_path
 from skae._objectives.objective import Places, hook
 
 

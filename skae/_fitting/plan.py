@@ -14,11 +14,13 @@ from skae._copies import copy_with_keras
 from skae._data import Data
 from skae._data.kinds import is_a
 from skae._engines.numpy.activations import ACTIVATIONS
+from skae._engines.scaled import Scaling
 from skae._fitting.fitted import Fitted
+from skae._fitting.scales import find_scaling
 from skae._fitting.schedules import learning_rates, warm_up_epochs
-from skae._layers import has_linear_ends
+from skae._layers import has_linear_ends, has_path
 from skae._models import Spec, of_keras_2
-from skae._networks import ConvNetwork, DenseNetwork, has_path
+from skae._networks import ConvNetwork, DenseNetwork
 from skae._objectives.arrangement import make_arrangement
 from skae._objectives.objective import Facts, hooks, resolve_objective
 
@@ -38,6 +40,7 @@ class Plan:
     """What a run does with its data."""
 
     spec: Spec
+    scaling: Scaling | None
     n_epochs: int
     batch_size: int
     # Of an epoch.
@@ -58,18 +61,25 @@ class Plan:
     arranged: str
 
 
-def make_spec(estimator: Any, data: Data, before: Fitted | None) -> Spec:
-    """Decide what there is to compute; going on, what was decided holds."""
+def make_spec(
+    estimator: Any, data: Data, before: Fitted | None
+) -> tuple[Spec, Scaling | None]:
+    """Decide what there is to compute; going on, what was decided holds.
+
+    Beside it, what the columns of a table are scaled by.
+    """
+    network = resolve_network(estimator.network)
+    scaling = find_scaling(estimator, network, data, before)
     output_activation = estimator.output_activation
     dtype = "float64" if data.dtype == np.float64 else "float32"
     if before is not None:
         output_activation, dtype = before.spec.output_activation, before.spec.dtype
     elif isinstance(output_activation, str) and output_activation == "auto":
         low, high = data.range()
-        in_unit_interval = low >= 0 and high <= 1
+        in_unit_interval = low >= 0 and high <= 1 and scaling is None
         output_activation = "sigmoid" if in_unit_interval else "linear"
     spec = Spec(
-        network=resolve_network(estimator.network),
+        network=network,
         sample_shape=data.schema.sample_shape,
         latent_dim=int(estimator.latent_dim),
         activation=_activation_name(estimator.activation),
@@ -82,12 +92,13 @@ def make_spec(estimator: Any, data: Data, before: Fitted | None) -> Spec:
     )
     if isinstance(spec.network, DenseNetwork):
         spec.network.linear_path = _resolve_path(spec)
-    return spec
+    return spec, scaling
 
 
 def make_plan(
     estimator: Any,
     spec: Spec,
+    scaling: Scaling | None,
     data: Data,
     n_steps_before: int,
     held_out: str,
@@ -120,6 +131,7 @@ def make_plan(
             arrangement, arranged = None, "nothing: the objective has places of its own"
     return Plan(
         spec=spec,
+        scaling=scaling,
         n_epochs=n_epochs,
         batch_size=batch_size,
         n_steps=n_steps,

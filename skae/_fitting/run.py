@@ -4,6 +4,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 import copy
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +16,7 @@ from sklearn.utils import check_random_state
 from skae._data import Data
 from skae._engines.choice import inference_program
 from skae._engines.protocol import Program, Trainer
+from skae._engines.scaled import ScaledTrainer, Scaling
 from skae._engines.tensorflow.workers import agree
 from skae._fitting.callbacks import KerasCallbacks, SklearnCallbacks
 from skae._fitting.epochs import Keep, Position, run_epochs
@@ -22,15 +26,17 @@ from skae._fitting.placing import Placing
 from skae._fitting.plan import Plan
 from skae._fitting.progress import EpochLines, ProgressBar, RowsBar
 from skae._fitting.watchers import EarlyStopping, Watcher
+from skae._layers import has_path
 from skae._models import Spec
-from skae._networks import has_path
 
 _DO_NOT_FIT = (
     "The weights of the last fit do not go with the network that the parameters now "
     "describe. To go on from them, set the parameters back; to start anew, use `fit` "
     "with warm_start=False."
 )
-
+# What is better than PCA on few rows by less than this, over the root of their number,
+# may be so by chance.
+_MARGIN = 0.4
 _DRAWN_TOO_FAR = (
     "latent vectors drawn to the embedding reconstructed samples set aside worse than "
     "PCA does"
@@ -58,6 +64,7 @@ class Start:
 def begin(
     estimator: Any,
     spec: Spec,
+    scaling: Scaling | None,
     program: Program,
     data: Data,
     before: Fitted | None,
@@ -71,9 +78,11 @@ def begin(
     random_state = agree(estimator, random_state, data.facts(), weights)
     if before is None:
         weights = program.initial_weights(random_state)
-        if has_path(spec.network):
-            n_encoder = program.n_encoder_weights
-            weights = start_at_components(weights, n_encoder, spec, data)
+        n_encoder, path = program.n_encoder_weights, has_path(spec.network)
+        if path:
+            weights = start_at_components(weights, n_encoder, spec, data, scaling)
+        if scaling is not None:
+            weights = scaling.into(weights, n_encoder, path)
         return Start(weights, None, random_state)
     try:
         program.check(before.weights)
@@ -81,6 +90,17 @@ def begin(
         raise ValueError(_DO_NOT_FIT) from error
     state = before.optimizer_state if partial else None
     return Start(before.weights, state, random_state)
+
+
+@contextmanager
+def lease(program: Program, plan: Plan) -> Iterator[Trainer]:
+    """Lend a trainer of the program, one that scales the data if the plan does."""
+    with program.lease() as trainer:
+        if plan.scaling is None:
+            yield trainer
+        else:
+            where = program.n_encoder_weights, has_path(plan.spec.network)
+            yield ScaledTrainer(trainer, plan.scaling, plan.spec.dtype, *where)
 
 
 class Run:
@@ -115,13 +135,12 @@ class Run:
         if plan.partial:
             return
         if plan.held_out:
-            self.stopping = EarlyStopping(
-                self.trainer,
-                plan.patience,
-                estimator.tol,
-                plan.n_warm_up,
-                self._start() if plan.held_out == "auto" else None,
-            )
+            patience = self.trainer, plan.patience, estimator.tol, plan.n_warm_up
+            if plan.held_out == "asked":
+                self.stopping = EarlyStopping(*patience)
+            else:
+                margin = _MARGIN / math.sqrt(data.n_aside)
+                self.stopping = EarlyStopping(*patience, self._start(), margin)
             self.placing.stopping = self.stopping
             self._watchers.append(self.stopping)
         if estimator.callbacks is not None:
@@ -195,5 +214,6 @@ class Run:
             optimizer_state=self.trainer.state() if self.placing.state_holds else None,
             random_state=copy.deepcopy(self.position.random_state),
             arranged=self.placing.told(),
+            scaling=self.plan.scaling,
             callbacks=None if callbacks is None else callbacks.callbacks,
         )

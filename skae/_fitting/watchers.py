@@ -38,7 +38,8 @@ class Watcher:
 class EarlyStopping(Watcher):
     """Stops when the validation loss no longer falls; keeps the best weights.
 
-    With `start`, the loss and the weights that a run starts from are the first to beat.
+    With `start`, the loss and the weights that a run starts from are the first to beat,
+    by a share of the loss that is at least `margin`.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class EarlyStopping(Watcher):
         tol: float,
         n_warm_up: int = 0,
         start: tuple[float, list[np.ndarray]] | None = None,
+        margin: float = 0.0,
     ):
         # While learning rates rise from zero, little is learned, and no epoch counts.
         self._n_warm_up = n_warm_up
@@ -60,7 +62,7 @@ class EarlyStopping(Watcher):
         self.start_loss = self.last_loss = np.inf
         if start is not None:
             self.start_loss, self.best_weights = start
-            self._best = self._target = self.start_loss
+            self._best = self._target = self.start_loss * (1 - margin)
         # Whether latent vectors are drawn somewhere, which loss pays for.
         self.drawn = False
 
@@ -84,10 +86,12 @@ class EarlyStopping(Watcher):
         """Give what a checkpoint holds of it; nothing before the first epoch."""
         if not self.best_weights:
             return None, []
-        numbers = [self._best, self._target, self._idle_epochs, self.start_loss]
+        numbers = [self._best, self._target, self._idle_epochs]
+        if np.isfinite(self.start_loss):
+            numbers.append(self.start_loss)
         return numbers, self.best_weights
 
     def load_state(self, state: list[float], weights: list[np.ndarray]) -> None:
         self._best, self._target = state[:2]
         self._idle_epochs, self.best_weights = int(state[2]), weights
-        self.start_loss = state[3]
+        self.start_loss = state[3] if len(state) > 3 else np.inf

@@ -73,7 +73,8 @@ class Chain:
     @property
     def shapes(self) -> list[tuple[int, ...]]:
         """The shapes of the weights: a kernel and a bias a layer."""
-        sizes, shapes = self.node_sizes, []
+        sizes = self.node_sizes
+        shapes: list[tuple[int, ...]] = []
         for source, target, bias, _ in self.links:
             shapes.append((sizes[source], sizes[target]))
             if bias:
@@ -88,9 +89,10 @@ class Chain:
 
     def decode(self, weights: Sequence[np.ndarray], Z: np.ndarray) -> np.ndarray:
         weights, k = weights[self.n_encoder_weights :], self.n_encoder_layers
-        path = Path(*weights[-2:], self.logits) if self.linear_path else None
+        path = None
         if self.linear_path:
-            weights = weights[:-2]
+            *weights, kernel, bias = weights
+            path = Path(kernel, bias, self.logits)
         return forward(self._layers(weights, self.activations[k:]), Z, self.dtype, path)
 
     @staticmethod

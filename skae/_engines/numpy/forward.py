@@ -45,7 +45,7 @@ def to_logits(x: np.ndarray, slope: np.ndarray | None = None) -> None:
 
     What lies too near to 0 or 1, or beyond, is moved inside, and has no slope.
     """
-    within = None if slope is None else (x > LEAST_OUTPUT) & (x < 1 - LEAST_OUTPUT)
+    within = (x > LEAST_OUTPUT) & (x < 1 - LEAST_OUTPUT)
     np.clip(x, LEAST_OUTPUT, 1 - LEAST_OUTPUT, out=x)
     rest = np.subtract(1, x, out=slope)
     if slope is None:

@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -104,7 +104,7 @@ class _Forwards:
 
     inputs: np.ndarray
     kernel: np.ndarray
-    bias: np.ndarray
+    bias: np.ndarray | None
     outputs: np.ndarray
     activation: Callable
     # The derivative of the activation; that of a linear layer is one.
@@ -286,7 +286,7 @@ def _make_share(
     d = [None if part is None else part[rows] for part in slopes]
     k, last = chain.n_encoder_layers, len(chain.activations)
     parts = iter(weights)
-    kernels: list[tuple[np.ndarray, np.ndarray]] = []
+    kernels: list[tuple[np.ndarray, np.ndarray | None]] = []
     paths: dict[int, _Path] = {}
     for link in chain.links:
         kernel, bias = next(parts), next(parts) if link.bias else None
