@@ -121,7 +121,7 @@ class AutoencoderTransformer(
         centres each column and divides it by its standard deviation in training, and
         puts the same into the weights at the end: the loss weighs columns alike,
         whatever their units, and the network takes and gives them as they are. It does
-        so where the largest standard deviation is more than three times the smallest,
+        so where the largest standard deviation is more than five times the smallest,
         unless half of the columns share one range, as pixels do; columns that are alike
         are divided by one number where their standard deviation is below 0.1 or above
         10. It takes a network of dense layers with a linear output, loss "mse" or

@@ -16,8 +16,8 @@ from skae._layers import is_chain
 # Rows that the scales are told from, and how few are too few.
 _MAX_ROWS, _MIN_ROWS = 20_000, 10
 # Columns are alike whose largest standard deviation is so many times the smallest.
-_MAX_RATIO = 3.0
-# They share a range, as pixels do, where half of them reach over so much of it.
+_MAX_RATIO = 5.0
+# They share a range, as pixels do, where half of them reach over so much of the widest.
 _SHARED = 0.8
 # Alike, they are left as they are where their standard deviation is within these.
 _PLAIN = 0.1, 10.0
@@ -65,6 +65,5 @@ def find_scaling(
 
 
 def _share_a_range(X: np.ndarray) -> bool:
-    low, high = X.min(axis=0), X.max(axis=0)
-    reach = high - low >= _SHARED * (high.max() - low.min())
-    return bool(reach.mean() >= 0.5)
+    width = np.ptp(X, axis=0)
+    return bool((width >= _SHARED * width.max()).mean() >= 0.5)
