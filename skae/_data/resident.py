@@ -18,6 +18,8 @@ from skae._warn import warn
 
 # Rows that are copied to be encoded at once.
 _ENCODED_ROWS = 1024
+# So many rows are counted as they are, whether they differ or not.
+MANY_ROWS = 30_000
 Part = tuple[Put, np.ndarray]
 
 
@@ -49,8 +51,21 @@ class Resident:
         return len(self._rows)
 
     @property
+    def n_kinds(self) -> int:
+        """The number of different rows to train on, as far as it is few.
+
+        Copies of a row say no more than a weight does.
+        """
+        if len(self._rows) > MANY_ROWS:
+            return len(self._rows)
+        return len(np.unique(_digests(self._X, self._rows)))
+
+    @property
     def n_aside(self) -> int:
-        return 0 if self._aside is None else len(self._aside)
+        """The number of different rows set aside."""
+        if self._aside is None:
+            return 0
+        return len(np.unique(_digests(self._X, self._aside)))
 
     def facts(self) -> dict[str, Any]:
         """Give what tells these data from others, by name."""
@@ -132,6 +147,10 @@ class Resident:
         return np.concatenate([encode(X[block]) for block in blocks])
 
 
+def _digests(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return np.array([zlib.crc32(X[row].tobytes()) for row in rows])
+
+
 def set_aside(
     X: np.ndarray,
     rows: np.ndarray,
@@ -143,7 +162,7 @@ def set_aside(
     Equal samples stay on one side, so that no sample is validated on its twin, and
     a weight of two does what two copies do.
     """
-    sums = np.array([zlib.crc32(X[row].tobytes()) for row in rows])
+    sums = _digests(X, rows)
     # In the order in which they come, which no dtype and no unit changes.
     kinds = sums[np.sort(np.unique(sums, return_index=True)[1])]
     if len(kinds) < 2:

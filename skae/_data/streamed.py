@@ -112,6 +112,11 @@ class Streamed:
         return self._checks.schema
 
     @property
+    def n_kinds(self) -> int:
+        """The number of rows to train on; whether they differ takes too long."""
+        return self.n_train
+
+    @property
     def n_aside(self) -> int:
         return 0 if self._aside is None else len(self._aside[0])
 

@@ -33,6 +33,8 @@ _VARIANCE_RATIO, _RANGE_RATIO = 1e4, 1e2
 # Principal components of fewer rows for each are those of the rows alone; and a fit
 # counts as worse that has so many times their error.
 _ROWS_OF_COMPONENT, _WORSE = 10, 1.1
+# Who has left `latent_dim` as it is has hardly chosen it.
+_DEFAULT_LATENT_DIM = 10
 # What an activation can give.
 _LIMITS = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0),
            "tanh": (-1.0, 1.0), "softsign": (-1.0, 1.0), "relu": (0.0, math.inf),
@@ -81,7 +83,7 @@ def warn_of_useless_fit(
         _warn_of_probabilities(spec, float(low.min()), float(high.max()))
         latents = program.encode(weights, X)
         advice = _revive(spec, float(low.min()), float(high.max()))
-        if _warn_of_constant_latents(latents, advice):
+        if _warn_of_constant_latents(latents, sample.shape[1], advice):
             return
         outputs = program.decode(weights, latents).reshape(len(X), -1)
         difference = (outputs - sample) / unit
@@ -127,7 +129,7 @@ def _warn_of_rivals(
 
 
 def _warn_of_many_latents(spec: Spec, n_features: int) -> None:
-    if spec.latent_dim >= n_features:
+    if spec.latent_dim >= n_features and spec.latent_dim != _DEFAULT_LATENT_DIM:
         warn(
             f"latent_dim={spec.latent_dim} is at least the {n_features} features of "
             "a sample: nothing is left to compress, and some latent values say nothing "
@@ -168,7 +170,9 @@ def _constant_columns(values: np.ndarray) -> np.ndarray:
     return np.ptp(values, axis=0) <= rounding
 
 
-def _warn_of_constant_latents(latents: np.ndarray, advice: str) -> bool:
+def _warn_of_constant_latents(
+    latents: np.ndarray, n_features: int, advice: str
+) -> bool:
     dead = np.flatnonzero(_constant_columns(latents))
     if len(dead) == latents.shape[1]:
         warn(
@@ -177,7 +181,8 @@ def _warn_of_constant_latents(latents: np.ndarray, advice: str) -> bool:
             ConvergenceWarning,
         )
         return True
-    if len(dead):
+    # Of more values than features some have nothing left to tell.
+    if len(dead) and latents.shape[1] < n_features:
         names = ", ".join(map(str, dead[:10])) + (", ..." if len(dead) > 10 else "")
         warn(
             f"{len(dead)} of {latents.shape[1]} latent columns are the same for every "

@@ -112,7 +112,7 @@ def make_plan(
     batch_size = _AUTO_BATCH_SIZE if batch_size == "auto" else batch_size
     batch_size = min(batch_size, data.n_train)
     n_steps = math.ceil(data.n_train / batch_size)
-    n_epochs = 1 if partial else _n_epochs(estimator.epochs, data.n_train, n_steps)
+    n_epochs = 1 if partial else _n_epochs(estimator.epochs, data.n_kinds, n_steps)
     patience = estimator.n_iter_no_change
     if patience == "auto":
         patience = max(_PATIENCE_EPOCHS, math.ceil(_PATIENCE_STEPS / n_steps))
@@ -235,12 +235,12 @@ def held_out(estimator: Any, spec: Spec, data: Data, partial: bool, new: bool) -
         return "asked"
     least, most = _FEW_ROWS
     plain = estimator.epochs == "auto" and spec.objective is None
-    few = least <= data.n_train <= most
+    few = least <= data.n_kinds <= most
     return "auto" if new and plain and few and has_path(spec.network) else ""
 
 
-def _n_epochs(epochs: Any, n_rows: int, n_steps: int) -> int:
+def _n_epochs(epochs: Any, n_kinds: int, n_steps: int) -> int:
     if epochs != "auto":
         return epochs
-    wanted = max(_AUTO_STEPS_OF_ROOT * math.sqrt(n_rows), _AUTO_STEPS_OF_ROW * n_rows)
+    wanted = max(_AUTO_STEPS_OF_ROOT * math.sqrt(n_kinds), _AUTO_STEPS_OF_ROW * n_kinds)
     return max(math.ceil(min(wanted, _AUTO_STEPS) / n_steps), _AUTO_MIN_EPOCHS)

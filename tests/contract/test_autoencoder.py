@@ -51,7 +51,8 @@ def test_reconstructs_unseen_digits_better_than_pca(digits_fit):
 def test_loss_falls(digits_fit):
     loss = digits_fit.history_["loss"]
     assert len(loss) == digits_fit.n_iter_ == 100
-    assert loss[0] > 4 * loss[-1]
+    # It begins at the error of PCA.
+    assert loss[0] > 2 * loss[-1]
 
 
 @SMALL
@@ -66,9 +67,10 @@ def test_auto_epochs_take_more_rounds_for_less_data():
     tiny = small(epochs="auto").fit(X[:30])  # a step an epoch
     few = small(epochs="auto", batch_size=1).fit(X[:30])  # 30 steps an epoch
     many = small(epochs="auto", batch_size=1).fit(X)  # 300 steps an epoch
-    assert tiny.n_iter_ == 1000
-    assert few.n_iter_ == 200
-    assert many.n_iter_ == 25
+    # 20 times the root of the number of rows.
+    assert tiny.n_iter_ == 110
+    assert few.n_iter_ == 5
+    assert many.n_iter_ == 5
 
 
 # ------------------------------------------------------------- shapes and names
