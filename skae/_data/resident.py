@@ -148,7 +148,9 @@ class Resident:
 
 
 def _digests(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    return np.array([zlib.crc32(X[row].tobytes()) for row in rows])
+    """Give a number for each row that is the same in float32 and in float64."""
+    with np.errstate(over="ignore"):
+        return np.array([zlib.crc32(X[row].astype("f4").tobytes()) for row in rows])
 
 
 def set_aside(
@@ -163,8 +165,7 @@ def set_aside(
     a weight of two does what two copies do.
     """
     sums = _digests(X, rows)
-    # In the order in which they come, which no dtype and no unit changes.
-    kinds = sums[np.sort(np.unique(sums, return_index=True)[1])]
+    kinds = np.unique(sums)
     if len(kinds) < 2:
         warn(
             "early_stopping=True sets samples aside for validation, and all samples of "

@@ -83,7 +83,7 @@ def warn_of_useless_fit(
         _warn_of_probabilities(spec, float(low.min()), float(high.max()))
         latents = program.encode(weights, X)
         advice = _revive(spec, float(low.min()), float(high.max()))
-        if _warn_of_constant_latents(latents, sample.shape[1], advice):
+        if _warn_of_constant_latents(latents, sample, advice):
             return
         outputs = program.decode(weights, latents).reshape(len(X), -1)
         difference = (outputs - sample) / unit
@@ -171,7 +171,7 @@ def _constant_columns(values: np.ndarray) -> np.ndarray:
 
 
 def _warn_of_constant_latents(
-    latents: np.ndarray, n_features: int, advice: str
+    latents: np.ndarray, sample: np.ndarray, advice: str
 ) -> bool:
     dead = np.flatnonzero(_constant_columns(latents))
     if len(dead) == latents.shape[1]:
@@ -181,8 +181,10 @@ def _warn_of_constant_latents(
             ConvergenceWarning,
         )
         return True
-    # Of more values than features some have nothing left to tell.
-    if len(dead) and latents.shape[1] < n_features:
+    # Of more values than there are features, or different rows, some have nothing to
+    # tell.
+    enough = min(sample.shape[1], len(np.unique(sample, axis=0)))
+    if len(dead) and latents.shape[1] < enough:
         names = ", ".join(map(str, dead[:10])) + (", ..." if len(dead) > 10 else "")
         warn(
             f"{len(dead)} of {latents.shape[1]} latent columns are the same for every "

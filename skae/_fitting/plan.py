@@ -119,7 +119,7 @@ def make_plan(
     arrangement, arranged = None, "nothing: partial_fit leaves latent vectors in place"
     if not partial:
         facts = Facts(
-            n_rows=data.n_train,
+            n_rows=data.n_kinds,
             latent_dim=spec.latent_dim,
             n_epochs=n_epochs,
             n_steps=n_epochs * n_steps,

@@ -44,10 +44,10 @@ def find_scaling(
     )
     if not plain or len(data.schema.sample_shape) > 1 or not is_chain(network):
         return None
+    if data.n_kinds < _MIN_ROWS:
+        return None
     rows, weight = data.some(_MAX_ROWS)
     X = inputs_of(rows, data.paired).astype(np.float64)
-    if len(X) < _MIN_ROWS:
-        return None
     with np.errstate(all="ignore"):
         center = np.average(X, axis=0, weights=weight)
         scale = np.sqrt(np.average((X - center) ** 2, axis=0, weights=weight))

@@ -1102,6 +1102,7 @@ def test_a_failed_fit_changes_nothing(make, failure, method):
     ],
     ids=["one sample", "one feature", "zeros", "constant", "constant columns"],
 )
+@pytest.mark.filterwarnings("ignore:latent_dim=70 is at least:UserWarning")
 def test_thin_data_give_finite_numbers(make, data):
     ae = make(latent_dim=70, batch_size=1000, early_stopping=True).fit(data)
     latents = ae.transform(data)
