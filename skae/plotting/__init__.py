@@ -7,6 +7,7 @@ from skae.plotting._cluster import ClusterDisplay
 from skae.plotting._embedding import EmbeddingDisplay
 from skae.plotting._latent import LatentDisplay
 from skae.plotting._loss_curve import LossCurveDisplay
+from skae.plotting._outlier import OutlierDisplay
 from skae.plotting._perplexity import PerplexityDisplay
 from skae.plotting._reconstruction import ReconstructionDisplay
 from skae.plotting._training import TrainingDisplay
@@ -16,6 +17,7 @@ __all__ = [
     "EmbeddingDisplay",
     "LatentDisplay",
     "LossCurveDisplay",
+    "OutlierDisplay",
     "PerplexityDisplay",
     "ReconstructionDisplay",
     "Snapshots",
