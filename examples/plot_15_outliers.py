@@ -3,7 +3,9 @@ Which rows of a table are odd? Those that the autoencoder cannot reconstruct
 ============================================================================
 
 An autoencoder learns what its training data have in common. A row that lacks it comes
-back changed, and `score_samples`, minus the error of each sample, is low for it.
+back changed, and `score_samples`, minus the error of each sample, is low for it. This
+example does by hand what `AutoencoderOutlierDetector` does better: see
+:ref:`sphx_glr_auto_examples_plot_18_outliers.py`.
 """
 
 # %%
