@@ -24,6 +24,8 @@ from skae._data import limits
 from skae._data.arrays import ArraySource, large_array
 from skae._data.blocks import over_batches, over_blocks
 from skae._data.checks import BatchChecks
+from skae._data.kinds import takes_missing
+from skae._data.missing import mean_squares, refuse_unknown, with_known
 from skae._data.pairs import (
     Targets,
     check_length,
@@ -174,6 +176,18 @@ class AutoencoderTransformer(
         The fall that counts, as a share of the lowest validation loss so far. Only
         used if `early_stopping` is True.
 
+    missing : {"error", "mask"}, default="error"
+        What to do about missing values, NaN, None or pandas' NA. "error" refuses them.
+        "mask" takes them wherever samples go in: the encoder gets the mean of its
+        column for what is missing, and, beside the values, which of them are known;
+        the loss is the mean over the known values of a sample, and so is the score.
+
+    mask_fraction : float or None, default=None
+        The share of the known values that training hides from the encoder, and still
+        asks the decoder for, so that it learns to say what is missing [4]_. From 0,
+        which hides none, to below 1. None is 0.3 with `missing="mask"`; with
+        `missing="error"` it must be None.
+
     warm_start : bool, default=False
         Whether `fit` starts from the weights of the last fit instead of new ones.
 
@@ -295,6 +309,8 @@ class AutoencoderTransformer(
        with warm restarts". ICLR.
     .. [3] Ng, A. Y., Jordan, M. I. and Weiss, Y. (2001). "On spectral clustering:
        analysis and an algorithm". NIPS 14, 849-856.
+    .. [4] Gondara, L. and Wang, K. (2018). "MIDA: multiple imputation using denoising
+       autoencoders". PAKDD.
 
     Examples
     --------
@@ -339,6 +355,8 @@ class AutoencoderTransformer(
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "missing": [StrOptions({"error", "mask"})],
+        "mask_fraction": [Interval(Real, 0, 1, closed="left"), None],
         "warm_start": ["boolean"],
         "callbacks": "no_validation",
         "verbose": ["verbose"],
@@ -376,6 +394,8 @@ class AutoencoderTransformer(
         validation_fraction=0.1,
         n_iter_no_change=10,
         tol=1e-4,
+        missing="error",
+        mask_fraction=None,
         warm_start=False,
         callbacks=None,
         verbose=0,
@@ -398,6 +418,8 @@ class AutoencoderTransformer(
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.missing = missing
+        self.mask_fraction = mask_fraction
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.verbose = verbose
@@ -669,7 +691,9 @@ class AutoencoderTransformer(
         Returns
         -------
         score : float
-            Minus the squared error, averaged over features and samples.
+            Minus the squared error, averaged over features and samples. With
+            `missing="mask"` the features of a sample are those known, and samples
+            without any are left out.
         """
         check_is_fitted(self)
         targets = None if target is None else Targets(self, target, X)
@@ -682,7 +706,13 @@ class AutoencoderTransformer(
             ),
         )
         sample_weight = check_weights(sample_weight, scores)
-        return float(np.average(scores, weights=sample_weight))
+        known = ~np.isnan(scores)
+        if not sample_weight[known].any():
+            raise ValueError(
+                "X has no known value in a sample of positive weight: expected some to "
+                "compare reconstructions with."
+            )
+        return float(np.average(scores[known], weights=sample_weight[known]))
 
     def score_samples(self, X):
         """Give minus the mean squared reconstruction error of each sample.
@@ -698,10 +728,11 @@ class AutoencoderTransformer(
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Minus the squared error of each sample, averaged over its features.
+            Minus the squared error of each sample, averaged over its features; over
+            those known with `missing="mask"`, and 0 where there is none.
         """
         check_is_fitted(self)
-        return over_blocks(self, X, self._sample_scores)
+        return np.nan_to_num(over_blocks(self, X, self._sample_scores))
 
     @property
     def encoder_(self):  # numpydoc ignore=RT01
@@ -857,6 +888,7 @@ class AutoencoderTransformer(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.allow_nan = takes_missing(self)
         return tags
 
     @property
@@ -886,7 +918,11 @@ class AutoencoderTransformer(
         if paired:
             target = check_target(checked, target, len(X))
         if X.nbytes * (1 + paired) <= limits.MAX_RESIDENT_BYTES:
-            return Resident(pair(X, target) if paired else X, weight, schema, paired)
+            X = pair(X, target) if paired else X
+            if takes_missing(self):
+                weight = with_known(weight, X, paired)
+                refuse_unknown(weight)
+            return Resident(X, weight, schema, paired)
         # A list or a frame, and so in memory, but too large to have all of it twice.
         checks = BatchChecks(self, not goes_on, schema, paired)
         weight = None if sample_weight is None else weight
@@ -969,10 +1005,9 @@ class AutoencoderTransformer(
             difference = self._decode(self._encode(part))
             difference -= part if target is None else target[start : start + block]
             flat = difference.reshape(len(part), -1)
-            with np.errstate(over="ignore"):
-                squares = np.einsum("ij,ij->i", flat, flat, dtype=np.float64)
-            scores[start : start + block] = -squares / flat.shape[1]
-        return check_finite(self, scores)
+            scores[start : start + block] = -mean_squares(flat)
+        check_finite(self, scores[~np.isnan(scores)])
+        return scores
 
     @outside_strategy
     def _keras_models(self):

@@ -46,6 +46,9 @@ class Draw(Protocol):
     def kept(self, x: Any, share: float) -> Any:
         """Draw ones with the probability `share`, and zeros."""
 
+    def hidden(self, x: Any, share: float) -> Any:
+        """Give `x` with NaN in place of a value with the probability `share`."""
+
     def permuted(self, x: Any) -> Any:
         """Draw each number of `x` anew from its feature's, row by row of the batch."""
 
@@ -76,6 +79,10 @@ class NumpyDraw(Draw):
 
     def kept(self, x: np.ndarray, share: float) -> np.ndarray:
         return (self.uniform(x) < x.dtype.type(share)).astype(x.dtype)
+
+    def hidden(self, x: np.ndarray, share: float) -> np.ndarray:
+        nan = x.dtype.type(np.nan)
+        return np.where(self.uniform(x) < x.dtype.type(share), nan, x)
 
     def permuted(self, x: np.ndarray) -> np.ndarray:
         batch = x if self._batch is None else self._batch
@@ -132,6 +139,14 @@ class KerasDraw(Draw):
         drawn = self.uniform(x)
         threshold = ops.convert_to_tensor(share, dtype=drawn.dtype)
         return ops.cast(drawn < threshold, drawn.dtype)
+
+    def hidden(self, x: Any, share: float) -> Any:
+        from keras import ops
+
+        drawn = self.uniform(x)
+        threshold = ops.convert_to_tensor(share, dtype=drawn.dtype)
+        nan = ops.convert_to_tensor(np.nan, dtype=drawn.dtype)
+        return ops.where(drawn < threshold, nan, x)
 
     def permuted(self, x: Any) -> Any:
         from keras import ops

@@ -53,6 +53,8 @@ def warn_of_useless_fit(
     rows = data.sample()
     X, wanted = inputs_of(rows, data.paired), outputs_of(rows, data.paired)
     sample = wanted.reshape(len(X), -1).astype(spec.dtype)
+    missing = np.isnan(sample)
+    sample = _filled(sample, missing)
     low, high = sample.min(axis=0), sample.max(axis=0)
     varies = low < high
     # Of equal samples, equal latent vectors are the right ones.
@@ -71,7 +73,10 @@ def warn_of_useless_fit(
         if _warn_of_constant_latents(latents, advice):
             return
         outputs = program.decode(weights, latents).reshape(len(X), -1)
-        error = float(np.square(outputs - sample, dtype=np.float64).mean())
+        squares = np.square(outputs - sample, dtype=np.float64)
+        # Where the variance of a column has none, either.
+        squares[missing] = 0
+        error = float(squares.mean())
         if _constant_columns(outputs)[varies].all():
             warn(
                 "The decoder gives the same reconstruction for every sample: a layer "
@@ -90,6 +95,15 @@ def warn_of_useless_fit(
                 f"{_teach(float(low.min()), float(high.max()))}",
                 ConvergenceWarning,
             )
+
+
+def _filled(sample: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Put the mean of its column in place of what is missing."""
+    if not missing.any():
+        return sample
+    n_known = np.maximum((~missing).sum(axis=0), 1)
+    means = np.where(missing, 0, sample).sum(axis=0) / n_known
+    return np.where(missing, means, sample).astype(sample.dtype)
 
 
 def _revive(spec: Spec, low: float, high: float) -> str:

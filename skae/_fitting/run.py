@@ -57,7 +57,10 @@ def begin(
     weights = None if before is None else before.weights
     random_state = agree(estimator, random_state, data.facts(), weights)
     if before is None:
-        return Start(program.initial_weights(random_state), None, random_state)
+        new = program.initial_weights(random_state)
+        if estimator.missing == "mask":
+            new[0] = data.means().reshape(new[0].shape).astype(new[0].dtype)
+        return Start(new, None, random_state)
     try:
         program.check(before.weights)
     except ValueError as error:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skae._engines.numpy.activations import ACTIVATIONS
+from skae._objectives.masking import fill_and_flag
 from skae._threads import one_blas_thread
 
 # Rows that go through all layers at once: few enough to stay in the cache, many
@@ -30,12 +31,22 @@ class Layer(NamedTuple):
     activation: str
 
 
-def forward(layers: list[Layer], X: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Run rows through the layers, block by block, in the given dtype."""
+def forward(
+    layers: list[Layer],
+    X: np.ndarray,
+    dtype: np.dtype,
+    means: np.ndarray | None = None,
+) -> np.ndarray:
+    """Run rows through the layers, block by block, in the given dtype.
+
+    `means` are those of the columns, where values may be missing.
+    """
     out = np.empty((len(X), layers[-1].bias.shape[0]), dtype)
 
     def run(start: int) -> None:
         x = np.asarray(X[start : start + BLOCK_ROWS], dtype)
+        if means is not None:
+            x = fill_and_flag(x, means)
         for kernel, bias, activation in layers[:-1]:
             x = x @ kernel
             x += bias
