@@ -51,9 +51,8 @@ class Masking(BaseEstimator):
     def inputs(self, x, draw):
         """Spoil a batch as the user's objective does, and hide some values."""
         spoil = hook(self.objective, "inputs")
-        if spoil is not None:
-            x = spoil(x, draw)
-        return draw.hidden(x, float(self.fraction)) if self.fraction else x
+        given = x if spoil is None else spoil(x, draw)
+        return draw.hidden(given, float(self.fraction), x) if self.fraction else given
 
     def encoder_inputs(self, samples, network):
         """Give the encoder the values, those missing filled, and which are known.
