@@ -84,13 +84,16 @@ def imputers(n_features, seed, slow=False):
     return found
 
 
-def rows(data=None, seeds=5, slow=False):
-    """Give a row for each table and imputer: its errors, and seconds of CPU a fit."""
+def rows(data=None, seeds=5, slow=False, names=None):
+    """Give a row for each table and imputer: its errors, and seconds of CPU a fit.
+
+    `names` are those of the tables, if not all.
+    """
     found = tables(data)
     cases = [("breast_cancer", 0.5, True), ("breast_cancer", 0.2, False)]
     cases += [(name, 0.3, True) for name in found if name != "breast_cancer"]
     results = []
-    for name, share, at_random in cases:
+    for name, share, at_random in [c for c in cases if names is None or c[0] in names]:
         X, _ = found[name]
         errors, seconds = {}, {}
         for seed in range(seeds):
@@ -116,11 +119,11 @@ def rows(data=None, seeds=5, slow=False):
     return results
 
 
-def rows_of_latents(data=None, seeds=5):
+def rows_of_latents(data=None, seeds=5, names=None):
     """Give what K-means and a classifier find, after each way with missing values."""
     found = tables(data)
     results = []
-    for name in [name for name in found if name != "diabetes"]:
+    for name in [n for n in found if n != "diabetes" and n in (names or found)]:
         X, y = found[name]
         scores = {}
         for seed in range(seeds):
@@ -172,19 +175,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", help="a folder with more tables")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--tables", nargs="+", help="these alone")
     parser.add_argument("--slow", action="store_true", help="trees as well: minutes")
     parser.add_argument("--latents", action="store_true", help="what comes after alone")
     args = parser.parse_args()
     if not args.latents:
         print(f"{'table':14} {'missing':16} {'method':24} {'mean':>6} {'worst':>6} CPU")
-        for row in rows(args.data, args.seeds, args.slow):
+        for row in rows(args.data, args.seeds, args.slow, args.tables):
             print(
                 f"{row['table']:14} {row['missing']:16} {row['method']:24} "
                 f"{row['mean']:6.3f} {row['worst']:6.3f} {row['seconds']:.1f} s  "
                 f"{' '.join(f'{error:.3f}' for error in row['errors'])}"
             )
     print(f"\n{'table':14} {'missing':8} {'method':30} K-means (ARI)  accuracy")
-    for row in rows_of_latents(args.data, args.seeds):
+    for row in rows_of_latents(args.data, args.seeds, args.tables):
         print(
             f"{row['table']:14} {row['missing']:8} {row['method']:30} "
             f"{row['rand']:.3f} ({row['worst_rand']:.3f})  "

@@ -66,7 +66,7 @@ class Masking(BaseEstimator):
         x = samples
         if inner != shape:
             x = layers.Reshape(inner, name="samples_as_inner")(x)
-        is_known = ops.equal(x, x)  # NaN equals nothing
+        is_known = ops.logical_not(ops.isnan(x))
         known = ops.cast(is_known, samples.dtype)
         axes = "abcd"[: len(inner) + 1]
         means = layers.EinsumDense(

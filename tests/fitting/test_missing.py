@@ -307,6 +307,23 @@ def test_an_exported_encoder_takes_nan(fitted, tmp_path):
     np.testing.assert_allclose(encoder.serve(X).numpy(), fitted.transform(X), atol=1e-6)
 
 
+@pytest.mark.parametrize("part", ["encoder", "autoencoder"])
+@pytest.mark.parametrize("format", ["onnx", "litert"])
+def test_other_programs_take_nan(tmp_path, format, part):
+    """What is written is run on samples with holes before it takes its place."""
+    for package in ("onnxruntime", "tf2onnx", "ai_edge_litert"):
+        pytest.importorskip(package)
+    ae = masked(epochs=1).fit(X.astype(np.float32))
+    ae.export(tmp_path / "ae.file", format=format, part=part)
+    if format == "onnx" and part == "encoder":
+        import onnxruntime
+
+        path = str(tmp_path / "ae.file")
+        session = onnxruntime.InferenceSession(path)
+        (Z,) = session.run(None, {"samples": X.astype(np.float32)})
+        np.testing.assert_allclose(Z, ae.transform(X.astype(np.float32)), atol=1e-5)
+
+
 # ------------------------------------------------------- networks, losses, objectives
 
 IMAGES = with_holes(load_digits().images[:60] / 16)
