@@ -74,8 +74,12 @@ def _is_plain(estimator, X):
         and 0 < X.size <= _FEW_VALUES
         and X.shape[1:] == estimator.sample_shape_
         and not hasattr(estimator, "feature_names_in_")
-        and np.isfinite(X).all()
+        and (np.isfinite(X).all() or _has_only_holes(estimator, X))
     )
+
+
+def _has_only_holes(estimator, X):
+    return takes_missing(estimator) and not np.isinf(X).any()
 
 
 def _compare_shapes(estimator, shape):
