@@ -54,7 +54,10 @@ class Draw(Protocol):
         """
 
     def permuted(self, x: Any) -> Any:
-        """Draw each number of `x` anew from its feature's, row by row of the batch."""
+        """Draw each number of `x` anew from its feature's, row by row of the batch.
+
+        Where what is drawn is missing, the number stays.
+        """
 
     def state(self) -> np.ndarray:
         """Give the seed and the number of draws so far."""
@@ -104,7 +107,8 @@ class NumpyDraw(Draw):
         width = math.prod(shape)
         rows *= width
         rows += np.arange(width).reshape(shape)
-        return batch.take(rows)
+        drawn = batch.take(rows)
+        return np.where(drawn == drawn, drawn, x)
 
     def state(self) -> np.ndarray:
         return self._state.copy()
@@ -171,7 +175,8 @@ class KerasDraw(Draw):
         rows = ops.minimum(ops.cast(drawn, "int64"), last)
         width = math.prod(shape)
         positions = rows * width + np.arange(width).reshape(shape)
-        return ops.take(ops.reshape(x, (-1,)), positions)
+        taken = ops.take(ops.reshape(x, (-1,)), positions)
+        return ops.where(ops.equal(taken, taken), taken, x)
 
     def state(self) -> np.ndarray:
         state: np.ndarray = self._seed_generator.state.numpy()

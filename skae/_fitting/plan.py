@@ -20,7 +20,6 @@ from skae._layers import has_linear_ends
 from skae._models import Spec, of_keras_2, resolve
 from skae._networks import ConvNetwork, DenseNetwork
 from skae._objectives.arrangement import make_arrangement
-from skae._objectives.denoising import Denoising
 from skae._objectives.masking import Masking, loss_of_values
 from skae._objectives.objective import Facts, hooks, resolve_objective
 
@@ -91,12 +90,6 @@ def _objective(estimator: Any, sample_shape: tuple[int, ...]) -> Any:
                 "learn from spoilt samples, take objective=Denoising(kind='mask')."
             )
         return objective
-    if isinstance(objective, Denoising) and objective.kind == "swap":
-        raise ValueError(
-            "Denoising(kind='swap') puts values of other samples in, and with "
-            "missing='mask' these may be missing. Take kind='gaussian', or no "
-            "objective: mask_fraction hides values from the encoder as it is."
-        )
     network = estimator.network
     image = isinstance(network, ConvNetwork) or network == "conv"
     if image and len(sample_shape) == 1 and getattr(network, "axes", None) != 1:
