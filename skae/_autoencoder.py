@@ -24,6 +24,8 @@ from skae._data import limits
 from skae._data.arrays import ArraySource, large_array
 from skae._data.blocks import over_batches, over_blocks
 from skae._data.checks import BatchChecks
+from skae._data.kinds import takes_missing
+from skae._data.missing import mean_squares, refuse_unknown, with_known
 from skae._data.pairs import (
     Targets,
     check_length,
@@ -125,7 +127,8 @@ class AutoencoderTransformer(
         unless half of the columns share one range, as pixels do; columns that are alike
         are divided by one number where their standard deviation is below 0.1 or above
         10. It takes a network of dense layers with a linear output, loss "mse" or
-        "mae", and no `objective`. The losses in `history_` are then those of scaled
+        "mae", no `objective`, and
+        missing="error". The losses in `history_` are then those of scaled
         columns, while `score` is in the units of X. `center_` and `scale_` hold what
         was found. None leaves columns as they are.
 
@@ -189,6 +192,18 @@ class AutoencoderTransformer(
     tol : float, default=1e-4
         The fall that counts, as a share of the lowest validation loss so far. Only
         used with early stopping.
+
+    missing : {"error", "mask"}, default="error"
+        What to do about missing values, NaN, None or pandas' NA. "error" refuses them.
+        "mask" takes them wherever samples go in: the encoder gets the mean of its
+        column for what is missing, and, beside the values, which of them are known;
+        the loss is the mean over the known values of a sample, and so is the score.
+
+    mask_fraction : float or None, default=None
+        The share of the known values that training hides from the encoder, and still
+        asks the decoder for, so that it learns to say what is missing [4]_. From 0,
+        which hides none, to below 1. None is 0.3 with `missing="mask"`; with
+        `missing="error"` it must be None.
 
     warm_start : bool, default=False
         Whether `fit` starts from the weights of the last fit instead of new ones.
@@ -318,6 +333,8 @@ class AutoencoderTransformer(
        with warm restarts". ICLR.
     .. [3] Ng, A. Y., Jordan, M. I. and Weiss, Y. (2001). "On spectral clustering:
        analysis and an algorithm". NIPS 14, 849-856.
+    .. [4] Gondara, L. and Wang, K. (2018). "MIDA: multiple imputation using denoising
+       autoencoders". PAKDD.
 
     Examples
     --------
@@ -366,6 +383,8 @@ class AutoencoderTransformer(
             StrOptions({"auto"}),
         ],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "missing": [StrOptions({"error", "mask"})],
+        "mask_fraction": [Interval(Real, 0, 1, closed="left"), None],
         "warm_start": ["boolean"],
         "callbacks": "no_validation",
         "verbose": ["verbose"],
@@ -404,6 +423,8 @@ class AutoencoderTransformer(
         validation_fraction=0.1,
         n_iter_no_change="auto",
         tol=1e-4,
+        missing="error",
+        mask_fraction=None,
         warm_start=False,
         callbacks=None,
         verbose=0,
@@ -427,6 +448,8 @@ class AutoencoderTransformer(
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.missing = missing
+        self.mask_fraction = mask_fraction
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.verbose = verbose
@@ -698,7 +721,9 @@ class AutoencoderTransformer(
         Returns
         -------
         score : float
-            Minus the squared error, averaged over features and samples.
+            Minus the squared error, averaged over features and samples. With
+            `missing="mask"` the features of a sample are those known, and samples
+            without any are left out.
         """
         check_is_fitted(self)
         targets = None if target is None else Targets(self, target, X)
@@ -711,7 +736,13 @@ class AutoencoderTransformer(
             ),
         )
         sample_weight = check_weights(sample_weight, scores)
-        return float(np.average(scores, weights=sample_weight))
+        known = ~np.isnan(scores)
+        if not sample_weight[known].any():
+            raise ValueError(
+                "X has no known value in a sample of positive weight: expected some to "
+                "compare reconstructions with."
+            )
+        return float(np.average(scores[known], weights=sample_weight[known]))
 
     def score_samples(self, X):
         """Give minus the mean squared reconstruction error of each sample.
@@ -727,10 +758,11 @@ class AutoencoderTransformer(
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Minus the squared error of each sample, averaged over its features.
+            Minus the squared error of each sample, averaged over its features; over
+            those known with `missing="mask"`, and 0 where there is none.
         """
         check_is_fitted(self)
-        return over_blocks(self, X, self._sample_scores)
+        return np.nan_to_num(over_blocks(self, X, self._sample_scores))
 
     @property
     def encoder_(self):  # numpydoc ignore=RT01
@@ -886,6 +918,7 @@ class AutoencoderTransformer(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.allow_nan = takes_missing(self)
         return tags
 
     @property
@@ -915,7 +948,11 @@ class AutoencoderTransformer(
         if paired:
             target = check_target(checked, target, len(X))
         if X.nbytes * (1 + paired) <= limits.MAX_RESIDENT_BYTES:
-            return Resident(pair(X, target) if paired else X, weight, schema, paired)
+            X = pair(X, target) if paired else X
+            if takes_missing(self):
+                weight = with_known(weight, X, paired)
+                refuse_unknown(weight)
+            return Resident(X, weight, schema, paired)
         # A list or a frame, and so in memory, but too large to have all of it twice.
         checks = BatchChecks(self, not goes_on, schema, paired)
         weight = None if sample_weight is None else weight
@@ -1001,10 +1038,9 @@ class AutoencoderTransformer(
             difference = self._decode(self._encode(part))
             difference -= part if target is None else target[start : start + block]
             flat = difference.reshape(len(part), -1)
-            with np.errstate(over="ignore"):
-                squares = np.einsum("ij,ij->i", flat, flat, dtype=np.float64)
-            scores[start : start + block] = -squares / flat.shape[1]
-        return check_finite(self, scores)
+            scores[start : start + block] = -mean_squares(flat)
+        check_finite(self, scores[~np.isnan(scores)])
+        return scores
 
     @outside_strategy
     def _keras_models(self):

@@ -78,8 +78,9 @@ def _build(spec: Spec) -> tuple[Any, Any]:
     import keras
 
     inputs = keras.Input(spec.sample_shape, dtype=spec.dtype, name="samples")
+    prepare = getattr(spec.objective, "encoder_inputs", None)
     code = spec.network.build_encoder(
-        inputs,
+        inputs if prepare is None else prepare(inputs, spec.network),
         latent_dim=spec.code_size,
         activation=spec.activation,
         latent_activation=spec.latent_activation,

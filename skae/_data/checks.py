@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from skae._data.kinds import as_array
+from skae._data.kinds import as_array, takes_missing, with_nan
+from skae._data.missing import with_known
 from skae._data.pairs import check_target, pair, tell_of_unused_target
 from skae._data.schema import Schema
 from skae._data.source import Batch, reading
-from skae._data.validation import check_samples, check_weights
+from skae._data.validation import check_samples, check_weights, kept_dtype
 from skae._warn import warn
 
 
@@ -60,6 +61,10 @@ class BatchChecks:
         )
 
     @property
+    def takes_missing(self) -> bool:
+        return takes_missing(self._checked)
+
+    @property
     def row_bytes(self) -> int:
         n_values = int(np.prod(self._checked.sample_shape_)) * (1 + self.paired)
         return self.dtype.itemsize * n_values
@@ -75,7 +80,7 @@ class BatchChecks:
                 return np.empty((0,)), np.empty(0)
             self._check_names(batch, first)
             if hasattr(X, "columns"):
-                X = X.to_numpy()
+                X = self._of_frame(X)
             if first:
                 self._raw_dtype = X.dtype
             elif self._raw_dtype is not None and X.dtype != self._raw_dtype:
@@ -90,7 +95,19 @@ class BatchChecks:
                 tell_of_unused_target(X, batch.y, "use fit_dataset(..., targets=True)")
             if first:
                 self.dtype = X.dtype
-            return X, check_weights(batch.weight, X, all_zero=True)
+            weight = check_weights(batch.weight, X, all_zero=True)
+            if self.takes_missing:
+                weight = with_known(weight, X, self.paired)
+            return X, weight
+
+    def _of_frame(self, frame: Any) -> np.ndarray:
+        X: np.ndarray = frame.to_numpy()
+        if self.takes_missing:
+            # Integers with holes become something else, in some batches only.
+            dtype = kept_dtype(frame)
+            X = with_nan(X)
+            X = X.astype(dtype if isinstance(dtype, np.dtype) else np.float64)
+        return X
 
     def _with_target(self, X: np.ndarray, target: Any) -> np.ndarray:
         if target is None:

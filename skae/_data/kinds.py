@@ -56,3 +56,24 @@ def as_array(X: Any) -> np.ndarray:
         if str(X.dtype) == "torch.bfloat16":
             X = X.float()
     return np.asarray(X)
+
+
+def takes_missing(estimator: Any) -> bool:
+    """Tell whether an estimator is told to take NaN in X."""
+    return getattr(estimator, "missing", "error") == "mask"
+
+
+def with_nan(X: Any) -> Any:
+    """Give X with NaN for None and pandas' NA among objects; other X as it is."""
+    if hasattr(X, "columns") and hasattr(X, "mask") and hasattr(X, "dtypes"):
+        if any(getattr(dtype, "kind", "") == "O" for dtype in X.dtypes):
+            X = X.mask(X.isna(), np.nan)
+        return X
+    if isinstance(X, np.ndarray) and X.dtype.kind == "O":
+        X = X.copy()
+        X[np.vectorize(_is_missing, otypes=[bool])(X)] = np.nan
+    return X
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or type(value).__name__ == "NAType"

@@ -85,6 +85,17 @@ def _times(X: Any) -> set[str]:
     }
 
 
+def _way(estimator: Any) -> str:
+    """Say what to do about missing values."""
+    way = (
+        "Fill them before it, in a Pipeline with an imputer of sklearn.impute such as "
+        "SimpleImputer or KNNImputer; or drop the rows or columns that have them."
+    )
+    if hasattr(estimator, "missing"):
+        way += " Or take missing='mask', which leaves them out of the loss."
+    return way
+
+
 @contextmanager
 def in_our_words(estimator: Any) -> Iterator[None]:
     """Say more than NumPy and scikit-learn of what is wrong with X."""
@@ -96,9 +107,7 @@ def in_our_words(estimator: Any) -> Iterator[None]:
         if said.startswith("Input X contains NaN"):
             raise ValueError(
                 f"Input X contains NaN.\n{name} does not accept missing values encoded "
-                "as NaN natively. Fill them before it, in a Pipeline with an imputer "
-                "of sklearn.impute such as SimpleImputer or KNNImputer; or drop the "
-                "rows or columns that have them."
+                f"as NaN natively. {_way(estimator)}"
             ) from error
         if any(words in said for words in _RAGGED):
             raise ValueError(

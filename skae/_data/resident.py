@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from skae._data import limits
+from skae._data.missing import Means, least_and_greatest
 from skae._data.pairs import inputs_of, outputs_of
 from skae._data.schema import Schema
 from skae._engines.protocol import Put, Trainer
@@ -79,7 +80,13 @@ class Resident:
         """Give the least and the greatest value to reconstruct, by positive weight."""
         wanted = outputs_of(self._X, self.paired)
         kept = wanted if self.weight.all() else wanted[self.weight > 0]
-        return kept.min(), kept.max()
+        return least_and_greatest(kept)
+
+    def means(self) -> np.ndarray:
+        """Give the means of the known values of each column, by weight."""
+        means = Means()
+        means.add(self._X, self.weight, self.paired)
+        return means.means()
 
     def set_aside(
         self, fraction: float, random_state: np.random.RandomState, must: bool = True

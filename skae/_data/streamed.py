@@ -22,6 +22,7 @@ import numpy as np
 from skae._data import limits
 from skae._data.arrays import ArraySource
 from skae._data.checks import BatchChecks
+from skae._data.missing import Means, least_and_greatest
 from skae._data.mixing import Columns, Mixed, Stream, in_blocks, through_buffer
 from skae._data.pairs import inputs_of, outputs_of
 from skae._data.resident import Part
@@ -46,6 +47,8 @@ class Counts:
     high: float = -np.inf
     # A digest of the first row of all.
     first: int | None = None
+    # What is known of each column, where values may be missing.
+    means: Means | None = None
 
     def add(
         self, X: np.ndarray, used: np.ndarray, weighted: bool, paired: bool = False
@@ -56,11 +59,12 @@ class Counts:
         self.n_rows += len(X)
         self.n_kept += len(used)
         self.n_bytes += X.nbytes
-        self.weighted = self.weighted or weighted
+        # Rows of which nothing is known have no weight, either.
+        self.weighted = self.weighted or weighted or len(used) < len(X)
         if len(used):
             wanted = outputs_of(used, paired)
-            self.low = min(self.low, wanted.min())
-            self.high = max(self.high, wanted.max())
+            low, high = least_and_greatest(wanted)
+            self.low, self.high = min(self.low, low), max(self.high, high)
 
     def of_all_workers(self) -> "Counts":
         """Bring together what all workers counted."""
@@ -69,7 +73,13 @@ class Counts:
         n_rows, n_kept, n_bytes = map(int, table[:, :3].sum(axis=0))
         weighted = bool(table[:, 3].any())
         low, high = table[:, 4].min(), table[:, 5].max()
-        return Counts(n_rows, n_kept, n_bytes, weighted, low, high)
+        counts = Counts(n_rows, n_kept, n_bytes, weighted, low, high)
+        if self.means is not None:
+            sums = [*self.means.sums, *self.means.weights]
+            added = Means()
+            added.sums, added.weights = np.split(gather(sums).sum(axis=0), 2)
+            counts.means = added
+        return counts
 
 
 class Streamed:
@@ -131,6 +141,11 @@ class Streamed:
     def range(self) -> tuple[float, float]:
         """Give the least and the greatest value to reconstruct, by positive weight."""
         return float(self._counts.low), float(self._counts.high)
+
+    def means(self) -> np.ndarray:
+        """Give the means of the known values of each column, by weight."""
+        assert self._counts.means is not None
+        return self._counts.means.means()
 
     def set_aside(
         self, fraction: float, random_state: np.random.RandomState, must: bool = True

@@ -10,6 +10,7 @@ import numpy as np
 
 from skae._data import limits
 from skae._data.checks import BatchChecks
+from skae._data.missing import Means, refuse_unknown
 from skae._data.resident import Resident
 from skae._data.source import Labelled, Source
 from skae._data.streamed import Counts, Streamed
@@ -51,6 +52,8 @@ def survey(
             "1 is required."
         )
     if not counts.n_kept:
+        if checks.takes_missing:
+            refuse_unknown(np.zeros(1))
         raise ValueError(
             "All values of `sample_weight` are zero: expected at least one sample of "
             "positive weight."
@@ -83,6 +86,9 @@ class _Counting:
                 continue
             used = X if weight.all() else X[weight > 0]
             counts.add(X, used, batch.weight is not None, self.checks.paired)
+            if self.checks.takes_missing:
+                counts.means = counts.means or Means()
+                counts.means.add(X, weight, self.checks.paired)
             if counts.n_bytes > self.limit:
                 self.kept = None
             if self.kept is not None:

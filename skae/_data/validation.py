@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skae._data.kinds import as_array
+from skae._data.kinds import as_array, takes_missing, with_nan
 from skae._data.refusals import (
     in_our_words,
     refuse_many_axes,
@@ -39,6 +39,8 @@ def check_samples(estimator, X, reset):
         with in_our_words(estimator):
             X = np.asarray(X) if np.ndim(X[:1]) > 2 else X
         refuse_many_axes(type(estimator).__name__, len(getattr(X, "shape", ())))
+    if takes_missing(estimator):
+        X = with_nan(X)
     shape = tuple(getattr(X, "shape", ()))
     images = len(shape) in (3, 4) and all(shape[1:])
     if not reset and (images or len(estimator.sample_shape_) > 1):
@@ -46,7 +48,14 @@ def check_samples(estimator, X, reset):
     if images:
         X = np.asarray(X).reshape(shape[0], math.prod(shape[1:]))
     with in_our_words(estimator):
-        X = validate_data(estimator, X, reset=reset, dtype=kept_dtype(X), order="C")
+        X = validate_data(
+            estimator,
+            X,
+            reset=reset,
+            dtype=kept_dtype(X),
+            order="C",
+            ensure_all_finite="allow-nan" if takes_missing(estimator) else True,
+        )
     sample_shape = shape[1:] if images else X.shape[1:]
     if reset:
         estimator.sample_shape_ = sample_shape
@@ -65,8 +74,12 @@ def _is_plain(estimator, X):
         and 0 < X.size <= _FEW_VALUES
         and X.shape[1:] == estimator.sample_shape_
         and not hasattr(estimator, "feature_names_in_")
-        and np.isfinite(X).all()
+        and (np.isfinite(X).all() or _has_only_holes(estimator, X))
     )
+
+
+def _has_only_holes(estimator, X):
+    return takes_missing(estimator) and not np.isinf(X).any()
 
 
 def _compare_shapes(estimator, shape):

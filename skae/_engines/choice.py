@@ -19,6 +19,7 @@ from skae._engines.tensorflow.program import Program as Traced
 from skae._engines.tensorflow.workers import current_strategy
 from skae._layers import has_path, is_chain
 from skae._models import Spec
+from skae._objectives.masking import encoder_shape
 from skae._objectives.objective import hooks, runs_in_numpy
 
 # Up to this many multiplications a sample a step takes less time in NumPy than in
@@ -96,7 +97,9 @@ def dense_program(spec: Spec) -> DenseProgram | None:
     ):
         return None
     n_features = math.prod(spec.sample_shape)
-    encoder, decoder = spec.network.layer_sizes(n_features, spec.latent_dim)
+    given = encoder_shape(spec.objective, spec.network, (n_features,))
+    encoder, _ = spec.network.layer_sizes(given[0], spec.latent_dim)
+    _, decoder = spec.network.layer_sizes(n_features, spec.latent_dim)
     return DenseProgram(
         encoder,
         decoder,

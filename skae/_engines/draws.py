@@ -46,8 +46,18 @@ class Draw(Protocol):
     def kept(self, x: Any, share: float) -> Any:
         """Draw ones with the probability `share`, and zeros."""
 
+    def hidden(self, x: Any, share: float, samples: Any) -> Any:
+        """Give `x` with NaN in place of a value with the probability `share`.
+
+        Rows of equal samples, which `x` was made of, have it in the same places: a
+        weight of two does what two copies do.
+        """
+
     def permuted(self, x: Any) -> Any:
-        """Draw each number of `x` anew from its feature's, row by row of the batch."""
+        """Draw each number of `x` anew from its feature's, row by row of the batch.
+
+        Where what is drawn is missing, the number stays.
+        """
 
     def state(self) -> np.ndarray:
         """Give the seed and the number of draws so far."""
@@ -77,6 +87,16 @@ class NumpyDraw(Draw):
     def kept(self, x: np.ndarray, share: float) -> np.ndarray:
         return (self.uniform(x) < x.dtype.type(share)).astype(x.dtype)
 
+    def hidden(self, x: np.ndarray, share: float, samples: np.ndarray) -> np.ndarray:
+        # Each value as an integer of its bits, all that is missing as one.
+        bits = np.where(np.isnan(samples), 0, samples).astype(x.dtype)
+        words = bits.view(np.int64 if x.dtype == np.float64 else np.int32)
+        words = words.reshape(len(x), -1).astype(np.int64)
+        chosen = _chosen(
+            words, self._next().astype(np.int64), share, np.right_shift, np.sum
+        )
+        return np.where(chosen.reshape(x.shape), x.dtype.type(np.nan), x)
+
     def permuted(self, x: np.ndarray) -> np.ndarray:
         batch = x if self._batch is None else self._batch
         n_rows, shape = len(batch), x.shape[1:]
@@ -87,7 +107,8 @@ class NumpyDraw(Draw):
         width = math.prod(shape)
         rows *= width
         rows += np.arange(width).reshape(shape)
-        return batch.take(rows)
+        drawn = batch.take(rows)
+        return np.where(drawn == drawn, drawn, x)
 
     def state(self) -> np.ndarray:
         return self._state.copy()
@@ -133,6 +154,17 @@ class KerasDraw(Draw):
         threshold = ops.convert_to_tensor(share, dtype=drawn.dtype)
         return ops.cast(drawn < threshold, drawn.dtype)
 
+    def hidden(self, x: Any, share: float, samples: Any) -> Any:
+        import tensorflow as tf
+
+        bits = tf.where(tf.math.is_nan(samples), tf.zeros_like(x), samples)
+        words = tf.bitcast(bits, tf.int64 if x.dtype == tf.float64 else tf.int32)
+        words = tf.cast(tf.reshape(words, (-1, math.prod(x.shape[1:]))), tf.int64)
+        seed = tf.cast(self._seed_generator.next(), tf.int64)
+        chosen = _chosen(words, seed, share, tf.bitwise.right_shift, tf.reduce_sum)
+        nan = tf.constant(np.nan, x.dtype)
+        return tf.where(tf.reshape(chosen, tf.shape(x)), nan, x)
+
     def permuted(self, x: Any) -> Any:
         from keras import ops
 
@@ -143,7 +175,8 @@ class KerasDraw(Draw):
         rows = ops.minimum(ops.cast(drawn, "int64"), last)
         width = math.prod(shape)
         positions = rows * width + np.arange(width).reshape(shape)
-        return ops.take(ops.reshape(x, (-1,)), positions)
+        taken = ops.take(ops.reshape(x, (-1,)), positions)
+        return ops.where(ops.equal(taken, taken), taken, x)
 
     def state(self) -> np.ndarray:
         state: np.ndarray = self._seed_generator.state.numpy()
@@ -154,6 +187,28 @@ class KerasDraw(Draw):
 
         shape = keras.ops.shape(x)
         return keras.random.uniform(shape, dtype=dtype, seed=self._seed_generator)
+
+
+# Of the mixing of SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom
+# number generators" (2014). Products of such integers lose their upper bits.
+_GOLDEN, _MIX_1, _MIX_2 = np.array(
+    [0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], np.uint64
+).view(np.int64)
+
+
+def _chosen(
+    words: Any, seed: Any, share: float, shift: Callable, add_up: Callable
+) -> Any:
+    """Choose values with the probability `share` by a hash of their row, and a seed.
+
+    `shift` and `add_up` are those of NumPy or of TensorFlow.
+    """
+    columns = np.arange(1, words.shape[1] + 1) * _GOLDEN | 1
+    mixed = add_up(words * columns, axis=1, keepdims=True)
+    mixed = mixed ^ (columns * _MIX_1 + seed[:1] * _MIX_2 + seed[1:] * _GOLDEN)
+    for factor in (_MIX_1, _MIX_2):
+        mixed = (mixed ^ shift(mixed, np.int64(29))) * factor
+    return (shift(mixed, np.int64(20)) & (2**32 - 1)) < int(share * 2**32)
 
 
 def glorot_uniform(

@@ -12,11 +12,12 @@ import numpy as np
 from skae._fingerprints import digest
 from skae._networks import ConvNetwork, DenseNetwork
 from skae._objectives.denoising import Denoising
+from skae._objectives.masking import Masking
 
 # The objects that a file may name, by what they are.
 CLASSES: dict[str, dict[str, type]] = {
     "network": {"ConvNetwork": ConvNetwork, "DenseNetwork": DenseNetwork},
-    "objective": {"Denoising": Denoising},
+    "objective": {"Denoising": Denoising, "Masking": Masking},
 }
 
 
@@ -42,7 +43,7 @@ def to_json(value: Any, name: str, own: bool = False) -> Any:
             parameters = value.get_params(deep=False)
             return {
                 kind: type(value).__name__,
-                "parameters": {k: to_json(v, k) for k, v in parameters.items()},
+                "parameters": {k: to_json(v, k, own) for k, v in parameters.items()},
             }
     if isinstance(value, np.random.RandomState):
         state = value.get_state(legacy=False)

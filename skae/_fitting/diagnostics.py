@@ -66,6 +66,8 @@ def warn_of_useless_fit(
     rows = data.sample()
     X, wanted = inputs_of(rows, data.paired), outputs_of(rows, data.paired)
     sample = wanted.reshape(len(X), -1).astype(spec.dtype)
+    missing = np.isnan(sample)
+    sample = _filled(sample, missing)
     low, high = sample.min(axis=0), sample.max(axis=0)
     varies = low < high
     # Of equal samples, equal latent vectors are the right ones.
@@ -86,8 +88,10 @@ def warn_of_useless_fit(
         if _warn_of_constant_latents(latents, sample, advice):
             return
         outputs = program.decode(weights, latents).reshape(len(X), -1)
-        difference = (outputs - sample) / unit
-        error = float(np.square(difference, dtype=np.float64).mean())
+        squares = np.square((outputs - sample) / unit, dtype=np.float64)
+        # Where the variance of a column has none, either.
+        squares[missing] = 0
+        error = float(squares.mean())
         if _constant_columns(outputs)[varies].all():
             warn(
                 "The decoder gives the same reconstruction for every sample: a layer "
@@ -135,6 +139,15 @@ def _warn_of_many_latents(spec: Spec, n_features: int) -> None:
             "a sample: nothing is left to compress, and some latent values say nothing "
             "that others do not say. Choose a smaller `latent_dim`."
         )
+
+
+def _filled(sample: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Put the mean of its column in place of what is missing."""
+    if not missing.any():
+        return sample
+    n_known = np.maximum((~missing).sum(axis=0), 1)
+    means = np.where(missing, 0, sample).sum(axis=0) / n_known
+    return np.where(missing, means, sample).astype(sample.dtype)
 
 
 def _revive(spec: Spec, low: float, high: float) -> str:

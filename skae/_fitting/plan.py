@@ -19,10 +19,11 @@ from skae._fitting.fitted import Fitted
 from skae._fitting.scales import find_scaling
 from skae._fitting.schedules import learning_rates, warm_up_epochs
 from skae._layers import has_linear_ends, has_path
-from skae._models import Spec, of_keras_2
+from skae._models import Spec, of_keras_2, resolve
 from skae._networks import ConvNetwork, DenseNetwork
 from skae._objectives.arrangement import make_arrangement
-from skae._objectives.objective import Facts, hooks, resolve_objective
+from skae._objectives.masking import Masking, loss_of_values
+from skae._objectives.objective import Facts, hooks, is_masked, resolve_objective
 
 _NETWORKS = {"dense": DenseNetwork, "conv": ConvNetwork}
 # What `epochs="auto"` aims at: see the docstring of the transformer.
@@ -33,6 +34,8 @@ _AUTO_BATCH_SIZE = 200
 # without progress where `n_iter_no_change` is "auto".
 _FEW_ROWS = 8, 10_000
 _PATIENCE_EPOCHS, _PATIENCE_STEPS = 10, 100
+# What training hides with missing="mask".
+_AUTO_MASK_FRACTION = 0.3
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,44 @@ def make_spec(
         loss=estimator.loss,
         optimizer=estimator.optimizer,
         dtype=dtype,
-        objective=resolve_objective(estimator.objective),
+        objective=_objective(estimator, data.schema.sample_shape),
     )
     if isinstance(spec.network, DenseNetwork):
         spec.network.linear_path = _resolve_path(spec)
     return spec, scaling
+
+
+def _objective(estimator: Any, sample_shape: tuple[int, ...]) -> Any:
+    """Give what is learned; what is missing is a part of it."""
+    objective = resolve_objective(estimator.objective)
+    fraction = estimator.mask_fraction
+    if estimator.missing == "error":
+        if fraction is not None:
+            raise ValueError(
+                f"mask_fraction={fraction!r} is the share of known values that "
+                "training hides for the sake of missing ones, and missing='error' "
+                "takes none. Take missing='mask', or leave mask_fraction None; to "
+                "learn from spoilt samples, take objective=Denoising(kind='mask')."
+            )
+        return objective
+    network = estimator.network
+    image = isinstance(network, ConvNetwork) or network == "conv"
+    if image and len(sample_shape) == 1 and getattr(network, "axes", None) != 1:
+        raise ValueError(
+            "With missing='mask' a ConvNetwork takes images as images, since what is "
+            "known goes in as channels. Reshape X to (n, height, width), or to "
+            "(n, height, width, channels); for signals say axes=1."
+        )
+    if getattr(network, "image_shape", None) is not None and image:
+        raise ValueError(
+            "With missing='mask' a ConvNetwork takes the shape of images from X, and "
+            f"got image_shape={network.image_shape!r}. Reshape X to it, and leave "
+            "image_shape None."
+        )
+    loss = estimator.loss
+    found = None if loss in ("mse", "mean_squared_error") else resolve("loss", loss)
+    fraction = _AUTO_MASK_FRACTION if fraction is None else float(fraction)
+    return Masking(fraction, objective, own_loss=not loss_of_values(loss, found))
 
 
 def make_plan(
@@ -195,7 +231,9 @@ def _resolve_path(spec: Spec) -> bool:
     if asked is False:
         return False
     why_not = None
-    if not has_linear_latents(spec):
+    if is_masked(spec.objective):
+        why_not = "missing='error'"
+    elif not has_linear_latents(spec):
         why_not = (
             "latent_activation='linear', an objective without a code of its own and a "
             "class that builds its layers as DenseNetwork does"

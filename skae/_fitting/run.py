@@ -79,6 +79,8 @@ def begin(
     if before is None:
         weights = program.initial_weights(random_state)
         n_encoder, path = program.n_encoder_weights, has_path(spec.network)
+        if estimator.missing == "mask":
+            weights[0] = data.means().reshape(weights[0].shape).astype(weights[0].dtype)
         if path:
             weights = start_at_components(weights, n_encoder, spec, data, scaling)
         if scaling is not None:

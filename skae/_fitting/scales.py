@@ -36,6 +36,7 @@ def find_scaling(
         return before.scaling
     plain = (
         estimator.scale == "auto"
+        and estimator.missing == "error"
         and estimator.objective is None
         and isinstance(estimator.loss, str)
         and estimator.loss in _LOSSES

@@ -102,8 +102,15 @@ def hook(objective: Any, name: str) -> Callable | None:
     return found if callable(found) else None
 
 
+def is_masked(objective: Any) -> bool:
+    """Tell whether NaN stands for what is missing: see `masking.py`."""
+    return bool(getattr(objective, "masks", False))
+
+
 def runs_in_numpy(objective: Any) -> bool:
     """Tell whether the NumPy engine does all that an objective asks for."""
+    if is_masked(objective):  # which both engines know
+        objective = objective.objective
     of_batches = hooks(objective) - {*HOOKS_OF_ROWS}
     plain = bool(getattr(objective, "plain_arithmetic", False))
     return not of_batches or (plain and of_batches <= _NUMPY_HOOKS)

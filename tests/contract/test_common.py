@@ -13,6 +13,7 @@ ESTIMATORS = [
     AutoencoderTransformer(
         network=DenseNetwork(hidden_layer_sizes=(16, 8)), early_stopping=True
     ),
+    AutoencoderTransformer(missing="mask", epochs=5),
 ]
 
 

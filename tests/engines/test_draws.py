@@ -216,3 +216,43 @@ def test_draws_go_on_from_their_state() -> None:
 def test_numbers_of_another_precision_are_refused(dtype: str) -> None:
     with pytest.raises(ValueError, match=f"float32 or float64, not as {dtype}"):
         uniform((0, 0), (3, 2), dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_both_engines_hide_the_same_values(dtype):
+    """Those of equal rows, wherever they stand, and others at each call."""
+    import keras
+
+    x = np.random.RandomState(0).randn(400, 7).astype(dtype)
+    x[300], x[5, 2] = x[0], np.nan
+    numpy = NumpyDraw(np.array([5, 0], np.uint32))
+    tensorflow = KerasDraw(keras.random.SeedGenerator(5))
+    before = np.isnan(x)
+    for _ in range(2):
+        hidden = numpy.hidden(x, 0.3, x)
+        assert_array_equal(tensorflow.hidden(tf_tensor(x), 0.3, x), hidden)
+        assert np.isnan(hidden[5, 2])
+        assert (np.isnan(hidden[300]) == np.isnan(hidden[0])).all()
+        assert 0.27 < np.isnan(hidden).mean() < 0.33
+        assert (np.isnan(hidden) != before).any()
+        before = np.isnan(hidden)
+    shifted = NumpyDraw(np.array([5, 1], np.uint32), start=100)
+    assert_array_equal(shifted.hidden(x[100:], 0.3, x[100:]), hidden[100:])
+
+
+def tf_tensor(x):
+    import tensorflow as tf
+
+    return tf.constant(x)
+
+
+def test_what_is_missing_is_put_nowhere():
+    """Of a swap with a hole, the value stays, in both engines."""
+    import keras
+
+    x = np.random.RandomState(0).randn(50, 4)
+    x[::2, 1] = np.nan
+    drawn = NumpyDraw(np.array([5, 0], np.uint32)).permuted(x)
+    assert_array_equal(KerasDraw(keras.random.SeedGenerator(5)).permuted(x), drawn)
+    assert np.isfinite(drawn[1::2]).all()
+    assert (drawn[:, 0] != x[:, 0]).any()

@@ -37,6 +37,13 @@ class Chain:
     n_encoder_layers: int
     dtype: np.dtype
     linear_path: bool = False
+    # Whether the encoder gets which values are known, and the means of the columns for
+    # those that are not: then these come before the other weights.
+    masked: bool = False
+
+    @property
+    def n_features(self) -> int:
+        return self.sizes[-1]
 
     @property
     def logits(self) -> bool:
@@ -63,7 +70,7 @@ class Chain:
 
     @property
     def n_encoder_weights(self) -> int:
-        return 2 * self.n_encoder_layers + self.linear_path
+        return 2 * self.n_encoder_layers + self.linear_path + self.masked
 
     @property
     def work(self) -> int:
@@ -71,8 +78,13 @@ class Chain:
         return sum(a * b for a, b in pairwise(self.sizes))
 
     @property
+    def weight_shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of all weights."""
+        return [*[(self.n_features,)] * self.masked, *self.shapes]
+
+    @property
     def shapes(self) -> list[tuple[int, ...]]:
-        """The shapes of the weights: a kernel and a bias a layer."""
+        """The shapes of those that are trained: a kernel and a bias a layer."""
         sizes = self.node_sizes
         shapes: list[tuple[int, ...]] = []
         for source, target, bias, _ in self.links:
@@ -82,10 +94,11 @@ class Chain:
         return shapes
 
     def encode(self, weights: Sequence[np.ndarray], X: np.ndarray) -> np.ndarray:
-        n, k = self.n_encoder_weights, self.n_encoder_layers
-        layers = self._layers(weights[: 2 * k], self.activations[:k])
-        path = Path(weights[n - 1]) if self.linear_path else None
-        return forward(layers, X, self.dtype, path)
+        means, rest = self.split(weights[: self.n_encoder_weights])
+        k = self.n_encoder_layers
+        layers = self._layers(rest[: 2 * k], self.activations[:k])
+        path = Path(rest[-1]) if self.linear_path else None
+        return forward(layers, X, self.dtype, path, means)
 
     def decode(self, weights: Sequence[np.ndarray], Z: np.ndarray) -> np.ndarray:
         weights, k = weights[self.n_encoder_weights :], self.n_encoder_layers
@@ -101,3 +114,9 @@ class Chain:
     ) -> list[Layer]:
         parts = zip(weights[::2], weights[1::2], activations, strict=True)
         return [Layer(*part) for part in parts]
+
+    def split(
+        self, weights: Sequence[np.ndarray]
+    ) -> tuple[np.ndarray | None, Sequence[np.ndarray]]:
+        """Give the means of the columns, if there are any, and what is trained."""
+        return (weights[0], weights[1:]) if self.masked else (None, weights)

@@ -14,6 +14,7 @@ import numpy as np
 
 from skae._engines.numpy.activations import ACTIVATIONS
 from skae._layers import LEAST_OUTPUT
+from skae._objectives.masking import fill_and_flag
 from skae._threads import one_blas_thread
 
 # Rows that go through all layers at once: few enough to stay in the cache, many
@@ -59,13 +60,22 @@ def to_logits(x: np.ndarray, slope: np.ndarray | None = None) -> None:
 
 
 def forward(
-    layers: list[Layer], X: np.ndarray, dtype: np.dtype, path: Path | None = None
+    layers: list[Layer],
+    X: np.ndarray,
+    dtype: np.dtype,
+    path: Path | None = None,
+    means: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Run rows through the layers, block by block, in the given dtype."""
+    """Run rows through the layers, block by block, in the given dtype.
+
+    `means` are those of the columns, where values may be missing.
+    """
     out = np.empty((len(X), layers[-1].bias.shape[0]), dtype)
 
     def run(start: int) -> None:
         first = x = np.asarray(X[start : start + BLOCK_ROWS], dtype)
+        if means is not None:
+            first = x = fill_and_flag(x, means)
         for kernel, bias, activation in layers[:-1]:
             x = x @ kernel
             x += bias

@@ -18,15 +18,15 @@ from skae._engines.draws import glorot_uniform
 from skae._engines.numpy.chain import Chain
 from skae._engines.numpy.trainer import DenseTrainer
 from skae._engines.protocol import Weights, refuse_other_shapes
-from skae._objectives.objective import hook
+from skae._objectives.objective import hook, is_masked
 from skae._threads import one_blas_thread
 
 
 class DenseProgram:
     """A chain of dense layers, trained by Adam on the mean squared error.
 
-    Of an objective it knows what it draws latent vectors to, and what it does to the
-    inputs.
+    Of an objective it knows what it draws latent vectors to, what it does to the
+    inputs, and whether values are missing.
     """
 
     def __init__(
@@ -41,8 +41,10 @@ class DenseProgram:
         linear_path: bool = False,
     ):
         self._inputs = hook(objective, "inputs")
+        masked = is_masked(objective)
+        n_inputs = decoder_sizes[-1] * (1 + masked)
         self.chain = Chain(
-            sizes=(decoder_sizes[-1], *encoder_sizes, *decoder_sizes),
+            sizes=(n_inputs, *encoder_sizes, *decoder_sizes),
             activations=(
                 *[activation] * (len(encoder_sizes) - 1),
                 latent_activation,
@@ -52,6 +54,7 @@ class DenseProgram:
             n_encoder_layers=len(encoder_sizes),
             dtype=np.dtype(dtype),
             linear_path=linear_path,
+            masked=masked,
         )
 
     @property
@@ -69,7 +72,8 @@ class DenseProgram:
         Where there is a linear path, so are its kernels and those that end beside it:
         see `DenseNetwork`.
         """
-        chain, weights = self.chain, []
+        chain = self.chain
+        weights = [np.zeros(chain.n_features, chain.dtype)] * chain.masked
         sizes, ends = chain.node_sizes, set()
         if chain.linear_path:
             ends = {chain.n_encoder_layers, len(chain.activations), len(sizes) - 1}
@@ -85,7 +89,7 @@ class DenseProgram:
 
     def check(self, weights: Weights) -> None:
         """Refuse weights whose shapes are not those of this network."""
-        refuse_other_shapes(weights, self.chain.shapes)
+        refuse_other_shapes(weights, self.chain.weight_shapes)
 
     def encode(self, weights: Sequence[np.ndarray], X: np.ndarray) -> np.ndarray:
         return self.chain.encode(weights, X.reshape(len(X), -1))

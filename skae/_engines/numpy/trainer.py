@@ -12,8 +12,15 @@ from typing import Any
 import numpy as np
 
 from skae._engines.numpy.chain import Chain
-from skae._engines.numpy.workspace import BETA_1, BETA_2, Batch, Spoiling, Workspace
+from skae._engines.numpy.workspace import (
+    BETA_1,
+    BETA_2,
+    Batch,
+    Spoiling,
+    Workspace,
+)
 from skae._engines.protocol import Put, Sums, Weights, refuse_other_shapes
+from skae._objectives.masking import known_factors
 
 # From this many multiplications a batch, forwards, two threads are worth their meeting.
 _SHARED_WORK = 2**23
@@ -41,6 +48,8 @@ class DenseTrainer:
         # weights, and the running means of the gradients and of their squares.
         self._flat = np.zeros((3, sum(map(math.prod, shapes))), dtype)
         self._weights, *moments = (_views(flat, shapes) for flat in self._flat)
+        # Of the columns, where values may be missing.
+        self._means: np.ndarray | None = None
         self._moments = [view for views in moments for view in views]
         self._n_steps = 0
         self._seed = np.zeros(2, np.uint32)
@@ -62,12 +71,19 @@ class DenseTrainer:
                 mine[...] = given
 
     def load_weights(self, weights: Weights) -> None:
-        refuse_other_shapes(weights, self.chain.shapes)
-        for mine, given in zip(self._weights, weights, strict=True):
+        refuse_other_shapes(weights, self.chain.weight_shapes)
+        means, trained = self.chain.split(weights)
+        if means is not None:
+            self._means = np.array(means, self.chain.dtype)
+        for mine, given in zip(self._weights, trained, strict=True):
             mine[...] = given
 
     def weights(self) -> list[np.ndarray]:
-        return [weight.copy() for weight in self._weights]
+        return [weight.copy() for weight in self._all_weights()]
+
+    def _all_weights(self) -> list[np.ndarray]:
+        means = [] if self._means is None else [self._means]
+        return [*means, *self._weights]
 
     def state(self) -> list[np.ndarray]:
         return [np.array(self._n_steps), *(moment.copy() for moment in self._moments)]
@@ -113,7 +129,7 @@ class DenseTrainer:
         weights = sample_weight[order]
         starts = range(0, len(order), batch_size)
         batch_weights = np.add.reduceat(weights, starts, dtype=np.float64)
-        n_features = self.chain.sizes[0]
+        n_features = self.chain.n_features
         # The mean over the features, the mean over the weights, Adam's first factor.
         factors = 2 * (1 - BETA_1) / (n_features * batch_weights)
         scales = weights * np.repeat(factors, batch_size)[: len(order)].astype(dtype)
@@ -137,7 +153,10 @@ class DenseTrainer:
                     pull = (targets[rows], pulls[some]) if drawn else None
                     space = self._workspace(len(rows), n_shares)
                     spoiling = self._spoiling(X, rows, here)
-                    batch = Batch(X, rows, scales[some], pull, spoiling)
+                    scale = scales[some]
+                    if spoiling is not None and self.chain.masked:
+                        scale = scale * spoiling.known_factors()
+                    batch = Batch(X, rows, scale, pull, spoiling)
                     for share in shares:
                         total += space.propagate(share, batch) * batch_weight
                     here = here if spoiling is None else spoiling.seed
@@ -158,28 +177,34 @@ class DenseTrainer:
     def _spoiling(
         self, X: np.ndarray, rows: np.ndarray, seed: np.ndarray
     ) -> Spoiling | None:
-        n_features = self.chain.sizes[0]
+        n_features = self.chain.n_features
         if self._inputs is None and X.shape[1] == n_features:
             return None
         # Of a pair, the second half is what is to be made of the first.
         batch = X[rows].astype(self.chain.dtype)
         given, wanted = batch[:, :n_features], batch[:, -n_features:]
-        return Spoiling(self._inputs, given, seed, wanted)
+        return Spoiling(self._inputs, given, seed, wanted, self._means)
 
     def evaluate(self, put: Put, rows: np.ndarray, batch_size: int) -> Sums:
         """Give sum(w l) and sum(w) over the rows."""
         X, sample_weight, _ = put
-        n_features = self.chain.sizes[0]
+        weights = self._all_weights()
+        n_features = self.chain.n_features
         total = weight = 0.0
         for start in range(0, len(rows), _EVALUATED_ROWS):
             batch = rows[start : start + _EVALUATED_ROWS]
             x, w = X[batch].astype(self.chain.dtype, copy=False), sample_weight[batch]
             # Of a pair, the second half is what is to be made of the first.
             x, wanted = x[:, :n_features], x[:, -n_features:]
-            latents = self.chain.encode(self._weights, x)
-            difference = self.chain.decode(self._weights, latents)
+            latents = self.chain.encode(weights, x)
+            difference = self.chain.decode(weights, latents)
             difference -= wanted
-            squares = np.einsum("ij,ij->i", difference, difference)
+            factors: Any = 1
+            if self.chain.masked:
+                missing = np.isnan(wanted)
+                np.copyto(difference, 0, where=missing)
+                factors = known_factors(missing)[:, 0]
+            squares = np.einsum("ij,ij->i", difference, difference) * factors
             total += float(squares @ w) / x.shape[1]
             weight += float(w.sum())
         return total, weight

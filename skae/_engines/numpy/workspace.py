@@ -15,6 +15,7 @@ from skae._engines.draws import NumpyDraw
 from skae._engines.numpy.activations import ACTIVATIONS
 from skae._engines.numpy.chain import Chain
 from skae._engines.numpy.forward import to_logits
+from skae._objectives.masking import fill_and_flag, known_factors
 from skae._objectives.objective import refuse_other_shape
 
 # Adam's constants: Kingma and Ba (2015), with the epsilon of Keras.
@@ -49,7 +50,10 @@ class Spoiling:
         batch: np.ndarray,
         seed: np.ndarray,
         wanted: np.ndarray,
+        means: np.ndarray | None = None,
     ):
+        # Of the columns, where values may be missing.
+        self._means = means
         self._inputs = inputs
         self._seed = seed
         self.batch = batch
@@ -59,6 +63,14 @@ class Spoiling:
 
     def inputs(self, rows: slice) -> np.ndarray:
         """Give what the encoder gets for some rows of the batch."""
+        x = self._spoilt(rows)
+        return x if self._means is None else fill_and_flag(x, self._means)
+
+    def known_factors(self) -> np.ndarray:
+        """Give what turns a mean over all values of a row into that over the known."""
+        return known_factors(np.isnan(self.wanted)).astype(self.wanted.dtype)
+
+    def _spoilt(self, rows: slice) -> np.ndarray:
         if self._inputs is None:
             return self.batch[rows]
         draw = NumpyDraw(self._seed, rows.start, self.batch)
@@ -165,6 +177,7 @@ class Workspace:
         n_rows: int,
         n_shares: int,
     ):
+        self._masked = chain.masked
         dtype, sizes = chain.dtype, chain.node_sizes
         outputs = [np.empty((n_rows, size), dtype) for size in sizes]
         gradients = [np.empty((n_rows, size), dtype) for size in sizes]
@@ -219,6 +232,9 @@ class Workspace:
             layer.activation(out, layer.slope)
         gradient = share.backwards[0].gradient
         np.subtract(out, clean, out=share.difference)
+        if self._masked:
+            # Not all that is NaN: what has diverged is to be seen.
+            np.copyto(share.difference, 0, where=np.isnan(clean))
         np.multiply(share.difference, batch.scale[mine], out=gradient)
         product = float(np.vdot(share.difference, gradient))
         for back in share.backwards:
