@@ -53,6 +53,7 @@ from skae._fitting.plan import make_plan, make_spec
 from skae._fitting.progress import RowsBar
 from skae._fitting.run import Run, begin
 from skae._hints import refuse_parts_of_names, with_hints
+from skae._links import doc_link_template
 from skae._models import UnbuiltModel, build_models, join_models, latent_models
 
 try:
@@ -347,10 +348,7 @@ class AutoencoderTransformer(
 
     # Where the HTML representation of scikit-learn links to.
     _doc_link_module = "skae"
-    _doc_link_template = (
-        "https://skae.readthedocs.io/en/stable/generated/"
-        "{estimator_module}.{estimator_name}.html"
-    )
+    _doc_link_template = property(doc_link_template)
 
     # encoder_ and decoder_, once they were asked for.
     _models = None

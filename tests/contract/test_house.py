@@ -26,7 +26,7 @@ FLOORS = [
     {"_copies"},
     {"_fingerprints"},
     {"_threads", "_process"},
-    {"_hints", "_interrupts", "_warn"},
+    {"_hints", "_interrupts", "_links", "_warn"},
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 MODULES = {
