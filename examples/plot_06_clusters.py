@@ -50,6 +50,10 @@ fig, axes = plt.subplots(1, 10, figsize=(8, 1.2), layout="constrained")
 for k, (ax, center) in enumerate(zip(axes, centers, strict=True)):
     ax.imshow(center.reshape(8, 8), cmap="gray_r")
     ax.set(title=k, xticks=[], yticks=[])
+# sphinx_gallery_start_ignore
+# Seen: Ten pictures, the centres of the clusters, each of which can be read as a
+# digit.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%
@@ -91,4 +95,8 @@ counts = contingency_matrix(y, km.labels_)
 fig, ax = plt.subplots(figsize=(5, 4.5), layout="constrained")
 ConfusionMatrixDisplay(counts).plot(ax=ax, cmap="Blues", colorbar=False)
 ax.set(xlabel="cluster", ylabel="digit")
+# sphinx_gallery_start_ignore
+# Seen: A table of digits by clusters. Most digits lie in one cluster; most of 1
+# and 8 share one, and the cluster of 9 holds some of 3, 5 and 8.
+# sphinx_gallery_end_ignore
 plt.show()
