@@ -108,13 +108,13 @@ class AutoencoderTransformer(
         "whiten" chooses the scales of the latent space at the end, so that nearest
         neighbours differ by as much in every direction, which brings out clusters. It
         is a linear map, put into the layers before and after the latent vector;
-        reconstructions stay as they are. It takes `latent_activation="linear"`, one of
+        reconstructions stay as they are. It needs `latent_activation="linear"`, one of
         the networks of skae, and 200 samples for each latent dimension.
         "spectral" also draws the latent vectors, in the last two fifths of the epochs,
         to a spectral embedding of the graph of their nearest neighbours [3]_, while
         the decoder goes on training. Clusters are set apart, and K-means finds them in
         most of its runs; the reconstruction error is some 5 to 15 percent higher. It
-        takes 5 epochs, 500 steps, 4 to 20 latent dimensions, and no early stopping.
+        needs 5 epochs, 500 steps, 4 to 20 latent dimensions, and no early stopping.
         `arranged_` says what was done, and why not. `partial_fit` arranges nothing.
 
     activation : str or callable, default="elu"
