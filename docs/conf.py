@@ -60,7 +60,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "image_scrapers": ("described.scrape",),
     "image_srcset": ["2x"],
-    "reset_modules": ("drawings.one_set_of_colors", "matplotlib"),
+    "reset_modules": ("matplotlib", "drawings.one_set_of_colors"),
     "reset_modules_order": "before",
 }
 

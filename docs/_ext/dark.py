@@ -55,10 +55,9 @@ def _lies_on_picture(artist):
     ax = artist.axes
     if not isinstance(artist, Text) or ax is None or artist.get_path_effects():
         return False
-    if not (ax.images and artist in ax.texts):
-        return False
     left, bottom, width, height = artist.get_window_extent().bounds
-    return bool(ax.bbox.contains(left + width / 2, bottom + height / 2))
+    middle = left + width / 2, bottom + height / 2
+    return any(one.get_window_extent().contains(*middle) for one in ax.images)
 
 
 def darken(fig):

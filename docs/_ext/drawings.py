@@ -29,7 +29,6 @@ def one_set_of_colors(gallery_conf=None, fname=None, when="before"):
     from skae.plotting._labels_colors import _LINES
 
     mpl.rcParams["axes.prop_cycle"] = cycler(color=_LINES)
-    mpl.rcParams["image.cmap"] = "gray_r"
 
 
 def _save(fig, path):
@@ -160,7 +159,7 @@ def _explorer(path):
     from sklearn.datasets import load_digits
     from sklearn.manifold import TSNE
 
-    from skae import AutoencoderTransformer
+    from skae import AutoencoderTransformer, DenseNetwork
     from skae.plotting import LatentDisplay
 
     X, y = load_digits(return_X_y=True)
@@ -168,6 +167,7 @@ def _explorer(path):
     images = zoom(X.reshape(-1, 8, 8) / 16, (1, 2, 2), order=1).astype("float32")
     ae = AutoencoderTransformer(
         2,
+        network=DenseNetwork((128, 128)),
         objective=_OnMap(embedding / embedding.std()),
         arrange=None,
         epochs=80,
