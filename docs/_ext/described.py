@@ -61,12 +61,7 @@ def _doubled(path):
 
 def _with_twin(match):
     """Return a directive and behind it that of the dark figure."""
-    light = match[0]
-    dark = re.sub(r"(/images/\S+)\.png", r"\1_dark.png", light)
-    return "".join(
-        re.sub(r"(:class: .*)", rf"\1 only-{when}", text)
-        for when, text in (("light", light), ("dark", dark))
-    )
+    return match[0] + re.sub(r"(/images/\S+)\.png", r"\1_dark.png", match[0])
 
 
 def describe_page(app, pagename, templatename, context, doctree):
@@ -75,13 +70,12 @@ def describe_page(app, pagename, templatename, context, doctree):
         context["language"] = "ko"
     if doctree is None:
         return
-    for paragraph in doctree.findall(nodes.paragraph):
-        # Of the page itself rather than of a box, a list or a table.
-        if isinstance(paragraph.parent, nodes.section | nodes.document):
-            words = " ".join(paragraph.astext().split())
-            break
-    else:
+    paragraphs = list(doctree.findall(nodes.paragraph))
+    if not paragraphs:
         return
+    # Of the page itself rather than of a box, a list or a table, if it has one.
+    own = (one for one in paragraphs if isinstance(one.parent, nodes.section))
+    words = " ".join(next(own, paragraphs[0]).astext().split())
     if len(words) > _LONGEST_DESCRIPTION:
         words = words[: _LONGEST_DESCRIPTION - 2].rsplit(" ", 1)[0] + " …"
     tag = f'<meta name="description" content="{escape(words)}" />'

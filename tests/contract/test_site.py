@@ -55,6 +55,22 @@ return [...document.querySelectorAll('img, [role=img], iframe')]
 }))
 """
 
+# A page has one of two figures for its theme.
+TWINS = """
+const shown = (one) => one.getClientRects().length > 0;
+const found = [];
+for (const theme of ['light', 'dark']) {
+  document.documentElement.dataset.theme = theme;
+  for (const dark of document.querySelectorAll('.bd-article img[src*="_dark."]')) {
+    const name = dark.getAttribute('src').replace('_dark.', '.');
+    const light = document.querySelector(`.bd-article img[src="${name}"]`);
+    const right = shown(dark) === (theme === 'dark') && shown(light) !== shown(dark);
+    if (!right) found.push(`${theme}: ${name}`);
+  }
+}
+return found;
+"""
+
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
@@ -126,6 +142,10 @@ def test_every_image_is_there(browser):
         if names := [one["file"] for one in images if not one["drawn"]]:
             gone[page] = names
     assert gone == {}
+
+
+def test_a_figure_is_dark_on_dark_pages_alone(browser):
+    assert look(browser, TWINS, 1280) == {}
 
 
 def test_the_decoder_draws_on_the_landing_page(browser):
