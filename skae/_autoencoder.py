@@ -49,9 +49,9 @@ from skae._files.store import write
 from skae._fitting.checkpoint import Checkpoint
 from skae._fitting.diagnostics import judge
 from skae._fitting.fitted import Fitted
-from skae._fitting.plan import make_plan, make_spec
+from skae._fitting.plan import held_out, make_plan, make_spec
 from skae._fitting.progress import RowsBar
-from skae._fitting.run import Run, begin
+from skae._fitting.run import Run, begin, lease
 from skae._hints import refuse_parts_of_names, with_hints
 from skae._links import doc_link_template
 from skae._models import UnbuiltModel, build_models, join_models, latent_models
@@ -117,6 +117,19 @@ class AutoencoderTransformer(
         needs 5 epochs, 500 steps, 4 to 20 latent dimensions, and no early stopping.
         `arranged_` says what was done, and why not. `partial_fit` arranges nothing.
 
+    scale : "auto" or None, default="auto"
+        Whether columns of a table that have units of their own are made alike. "auto"
+        centres each column and divides it by its standard deviation in training, and
+        puts the same into the weights at the end: the loss weighs columns alike,
+        whatever their units, and the network takes and gives them as they are. It does
+        so where the largest standard deviation is more than five times the smallest,
+        unless half of the columns share one range, as pixels do; columns that are alike
+        are divided by one number where their standard deviation is below 0.1 or above
+        10. It takes a network of dense layers with a linear output, loss "mse" or
+        "mae", and no `objective`. The losses in `history_` are then those of scaled
+        columns, while `score` is in the units of X. `center_` and `scale_` hold what
+        was found. None leaves columns as they are.
+
     activation : str or callable, default="elu"
         The activation of the hidden layers, by its Keras name or as a Keras
         activation.
@@ -126,8 +139,8 @@ class AutoencoderTransformer(
 
     output_activation : str or callable, default="auto"
         The activation of the decoder's last layer. "auto" takes "sigmoid" where
-        all training data lie in [0, 1], else "linear"; `output_activation_` holds
-        the choice.
+        all training data lie in [0, 1] and `scale` leaves them there, else "linear";
+        `output_activation_` holds the choice.
 
     loss : str, keras.losses.Loss or callable, default="mse"
         The reconstruction loss, by its Keras name, as a Keras loss or as a function
@@ -150,30 +163,33 @@ class AutoencoderTransformer(
         The learning rate of "constant", and the highest of "cosine".
 
     epochs : int or "auto", default="auto"
-        How often `fit` goes through the data. "auto" takes as many epochs as 7500
-        steps need, but no fewer than 5, and no more than 200 or, on very small data,
-        as 1000 steps need.
+        How often `fit` goes through the data. "auto" takes as many epochs as some
+        number of steps needs, and 5 at least: 20 times the square root of the number
+        of samples, from 25,600 samples on an eighth of it, and 7500 at most.
 
     batch_size : int or "auto", default="auto"
         The number of samples of a step. "auto" is `min(200, n_samples)`.
 
-    early_stopping : bool, default=False
+    early_stopping : bool or "auto", default="auto"
         Whether to set aside a part of the data, to stop when the loss on it no
-        longer falls, and to keep the weights for which it was lowest. `partial_fit`
-        does not stop early.
+        longer falls, and to keep the weights for which it was lowest. "auto" does so
+        on 8 to 10,000 samples where `epochs` is "auto", there is no `objective`, and
+        the network starts at PCA (see :class:`DenseNetwork`): the weights that it
+        starts from are the first to beat, so that few samples are not learned by
+        heart. `partial_fit` does not stop early.
 
     validation_fraction : float, default=0.1
         The part of the data to set aside for early stopping. Must be between 0 and
-        1. Only used if `early_stopping` is True.
+        1. Only used with early stopping.
 
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int or "auto", default="auto"
         How many epochs may pass without a fall of the validation loss. Those in which
-        the learning rate of "cosine" rises do not count. Only used if
-        `early_stopping` is True.
+        the learning rate of "cosine" rises do not count. "auto" is 10, or as many as
+        100 steps take where these are more. Only used with early stopping.
 
     tol : float, default=1e-4
         The fall that counts, as a share of the lowest validation loss so far. Only
-        used if `early_stopping` is True.
+        used with early stopping.
 
     warm_start : bool, default=False
         Whether `fit` starts from the weights of the last fit instead of new ones.
@@ -213,6 +229,13 @@ class AutoencoderTransformer(
     arranged_ : str
         What was done of what `arrange` asks for, and why not all of it: for instance
         "whiten, spectral", or "whiten; not spectral: " and a reason.
+
+    center_ : ndarray of shape (n_features,) or None
+        The mean of each column, where `scale` has made them alike. None elsewhere.
+
+    scale_ : ndarray of shape (n_features,) or None
+        What each column was divided by in training, its standard deviation. None where
+        columns were left as they are.
 
     sample_shape_ : tuple of int
         The shape of a sample: (n_features,), (height, width) or
@@ -321,6 +344,7 @@ class AutoencoderTransformer(
         "network": "no_validation",
         "objective": "no_validation",
         "arrange": "no_validation",
+        "scale": [StrOptions({"auto"}), None],
         "activation": [str, callable],
         "latent_activation": [str, callable],
         "output_activation": [str, callable],
@@ -336,9 +360,12 @@ class AutoencoderTransformer(
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
         ],
-        "early_stopping": ["boolean"],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
         "callbacks": "no_validation",
@@ -361,6 +388,7 @@ class AutoencoderTransformer(
         network="dense",
         objective=None,
         arrange="spectral",
+        scale="auto",
         activation="elu",
         latent_activation="linear",
         output_activation="auto",
@@ -370,9 +398,9 @@ class AutoencoderTransformer(
         learning_rate_init=0.003,
         epochs="auto",
         batch_size="auto",
-        early_stopping=False,
+        early_stopping="auto",
         validation_fraction=0.1,
-        n_iter_no_change=10,
+        n_iter_no_change="auto",
         tol=1e-4,
         warm_start=False,
         callbacks=None,
@@ -383,6 +411,7 @@ class AutoencoderTransformer(
         self.network = network
         self.objective = objective
         self.arrange = arrange
+        self.scale = scale
         self.activation = activation
         self.latent_activation = latent_activation
         self.output_activation = output_activation
@@ -904,17 +933,20 @@ class AutoencoderTransformer(
     def _fit(self, data, told, goes_on, partial=False, checkpoint=None):
         """Train on checked data, and take over what came of it, all at once."""
         before = Fitted.of(self) if goes_on else None
-        spec = make_spec(self, data, before)
+        spec, scaling = make_spec(self, data, before)
         program = training_program(spec)
-        start = begin(self, program, data, before, partial)
+        start = begin(self, spec, scaling, program, data, before, partial)
         if checkpoint is not None:
             start = checkpoint.open(spec, data, start, before)
             if start.fitted is not None:
                 return self._adopt(start.fitted, before, program=program)
-        if self.early_stopping and not partial:
-            data.set_aside(self.validation_fraction, start.random_state)
-        plan = make_plan(self, spec, data, start.n_steps, partial)
-        with program.lease() as trainer:
+        aside = held_out(self, spec, data, partial, new=before is None)
+        if aside and not data.set_aside(
+            self.validation_fraction, start.random_state, must=aside == "asked"
+        ):
+            aside = ""
+        plan = make_plan(self, spec, scaling, data, start.n_steps, aside, partial)
+        with lease(program, plan) as trainer:
             run = Run(plan, program, trainer, data, start)
             run.watch(self, told)
             if checkpoint is not None:

@@ -7,6 +7,9 @@ import math
 from itertools import pairwise
 from numbers import Integral
 
+# How near to 0 and 1 the linear path may come where it ends in the logits of a sigmoid.
+LEAST_OUTPUT = 0.01
+
 
 def with_channels(shape):
     """Give (height, width) its one channel; leave (height, width, channels)."""
@@ -36,7 +39,17 @@ def chain_shapes(sizes):
     return [shape for pair in pairwise(sizes) for shape in (pair, pair[1:])]
 
 
-def chain(x, prefix, sizes, activation, last_activation):
+def has_path(network):
+    """Tell whether a network has a linear path, once "auto" is decided."""
+    return getattr(network, "linear_path", False) is True
+
+
+def path_shapes(n_features, latent_dim):
+    """Give the shapes of the linear path: of the encoder, and of the decoder."""
+    return [(n_features, latent_dim)], [(latent_dim, n_features), (n_features,)]
+
+
+def chain(x, prefix, sizes, activation, last_activation, last_kernel="glorot_uniform"):
     from keras import layers
 
     for i, units in enumerate(sizes):
@@ -44,9 +57,73 @@ def chain(x, prefix, sizes, activation, last_activation):
         x = layers.Dense(
             units,
             activation=last_activation if last else activation,
+            kernel_initializer=last_kernel if last else "glorot_uniform",
             name=f"{prefix}_dense_{i}",
         )(x)
     return x
+
+
+def chain_with_path(x, prefix, sizes, activation, last_activation):
+    """Connect a chain of dense layers and, beside it, a linear path.
+
+    The path of a decoder that ends in a sigmoid gives an output, whose logits are added
+    to those of the chain.
+    """
+    from keras import Input, Model, layers, ops
+
+    decoder = prefix == "decoder"
+    beside = chain(x, prefix, sizes, activation, "linear", "zeros")
+    path = layers.Dense(
+        sizes[-1], use_bias=decoder, kernel_initializer="zeros", name=f"{prefix}_path"
+    )
+    if decoder and last_activation == "sigmoid":
+        # One layer of the model, so that its weights come after those of the chain.
+        start = Input(x.shape[1:], dtype=x.dtype)
+        end = ops.clip(path(start), LEAST_OUTPUT, 1 - LEAST_OUTPUT)
+        path = Model(start, ops.log(end / (1 - end)), name=f"{prefix}_logits")
+    path = path(x)
+    x = layers.Add(name=f"{prefix}_sum")([beside, path])
+    if last_activation == "linear":
+        return x
+    return layers.Activation(last_activation, name=f"{prefix}_activation")(x)
+
+
+def conv_layout(network, sample_shape):
+    """Give the filters and kernel sizes of convolutions, and the shape they take."""
+    filters = read_sizes(network, "filters")
+    if not filters:
+        raise ValueError(
+            "ConvNetwork needs at least one convolution: expected `filters` to "
+            "hold one positive integer or more, got an empty sequence. For a "
+            "network without convolutions use DenseNetwork."
+        )
+    kernels = (network.kernel_size,) * len(filters)
+    if not isinstance(network.kernel_size, Integral):
+        kernels = read_sizes(network, "kernel_size")
+    if len(kernels) != len(filters):
+        raise ValueError(
+            f"ConvNetwork has {len(filters)} convolutions: expected `kernel_size` "
+            f"to be one integer or {len(filters)} of them, got "
+            f"{network.kernel_size!r}."
+        )
+    return filters, kernels, image_shape(network, tuple(sample_shape))
+
+
+def conv_shapes(network, sample_shape, latent_dim):
+    """Give the shape of every weight of convolutions, without building a layer."""
+    filters, kernels, (*size, channels) = conv_layout(network, sample_shape)
+    convs: list = []
+    deconvs: list = []
+    widths = pairwise((channels, *filters))
+    for kernel, (outer, inner) in zip(kernels, widths, strict=True):
+        window = (kernel,) * len(size)
+        convs += [(*window, outer, inner), (inner,)]
+        deconvs = [(*window, outer, inner), (outer,), *deconvs]
+    hidden = read_sizes(network, "hidden_layer_sizes")
+    shrunk = network.strides ** len(filters)
+    n_flat = math.prod(-(-s // shrunk) for s in size) * filters[-1]
+    dense = chain_shapes((n_flat, *hidden, latent_dim, *hidden[::-1], n_flat))
+    return [*convs, *dense, *deconvs]
 
 
 def image_shape(network, sample_shape):

@@ -4,13 +4,22 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 import math
-from itertools import pairwise
 from numbers import Integral
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from skae._layers import auto_layer_sizes, chain, chain_shapes, image_shape, read_sizes
+from skae._layers import (
+    auto_layer_sizes,
+    chain,
+    chain_shapes,
+    chain_with_path,
+    conv_layout,
+    conv_shapes,
+    has_path,
+    path_shapes,
+    read_sizes,
+)
 
 __all__ = ["ConvNetwork", "DenseNetwork"]
 
@@ -32,6 +41,15 @@ class DenseNetwork(BaseEstimator):
     decoder_layer_sizes : array-like of int or None, default=None
         The number of units of each hidden layer of the decoder, from the latent
         layer towards the output. None mirrors the encoder.
+
+    linear_path : bool or "auto", default="auto"
+        Whether a linear map leads around the hidden layers of the encoder, and another
+        around those of the decoder. `fit` starts both at the principal components of
+        the data and the layers beside them at zero, so that training begins at the
+        reconstruction error of PCA, and learns what PCA misses. It takes linear
+        latents, and an output that is linear or a sigmoid. "auto" has it wherever it
+        can be had and `hidden_layer_sizes` is "auto"; layers that you choose are all
+        there are.
 
     See Also
     --------
@@ -68,11 +86,19 @@ class DenseNetwork(BaseEstimator):
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", StrOptions({"auto"})],
         "decoder_layer_sizes": ["array-like", None],
+        "linear_path": ["boolean", StrOptions({"auto"})],
     }
 
-    def __init__(self, hidden_layer_sizes="auto", *, decoder_layer_sizes=None):
+    def __init__(
+        self,
+        hidden_layer_sizes="auto",
+        *,
+        decoder_layer_sizes=None,
+        linear_path="auto",
+    ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.decoder_layer_sizes = decoder_layer_sizes
+        self.linear_path = linear_path
 
     def layer_sizes(self, n_features, latent_dim):
         """Give the number of units of every layer.
@@ -137,7 +163,8 @@ class DenseNetwork(BaseEstimator):
         if len(inputs.shape) > 2:
             x = keras.layers.Flatten("channels_last", name="flatten")(x)
         sizes, _ = self.layer_sizes(x.shape[-1], latent_dim)
-        return chain(x, "encoder", sizes, activation, latent_activation)
+        connect = chain_with_path if has_path(self) else chain
+        return connect(x, "encoder", sizes, activation, latent_activation)
 
     def build_decoder(self, latents, *, output_shape, activation, output_activation):
         """Connect the decoder's layers to a latent vector.
@@ -164,7 +191,8 @@ class DenseNetwork(BaseEstimator):
         import keras
 
         _, sizes = self.layer_sizes(math.prod(output_shape), latents.shape[-1])
-        x = chain(latents, "decoder", sizes, activation, output_activation)
+        connect = chain_with_path if has_path(self) else chain
+        x = connect(latents, "decoder", sizes, activation, output_activation)
         if len(output_shape) > 1:
             x = keras.layers.Reshape(output_shape, name="reshape")(x)
         return x
@@ -173,7 +201,12 @@ class DenseNetwork(BaseEstimator):
         """Give the shape of every weight, without building a layer."""
         n_features = math.prod(sample_shape)
         encoder, decoder = self.layer_sizes(n_features, latent_dim)
-        return chain_shapes((n_features, *encoder, *decoder))
+        shapes = chain_shapes((n_features, *encoder, *decoder))
+        if has_path(self):
+            ends = path_shapes(n_features, latent_dim)
+            n = 2 * len(encoder)
+            shapes = [*shapes[:n], *ends[0], *shapes[n:], *ends[1]]
+        return shapes
 
 
 class ConvNetwork(BaseEstimator):
@@ -282,7 +315,8 @@ class ConvNetwork(BaseEstimator):
         """
         from keras import layers
 
-        filters, kernels, shape = self._layout(inputs.shape[1:])
+        self._validate_params()
+        filters, kernels, shape = conv_layout(self, inputs.shape[1:])
         conv = layers.Conv1D if len(shape) == 2 else layers.Conv2D
         x = inputs
         if tuple(inputs.shape[1:]) != shape:
@@ -325,7 +359,8 @@ class ConvNetwork(BaseEstimator):
         """
         from keras import layers
 
-        filters, kernels, shape = self._layout(output_shape)
+        self._validate_params()
+        filters, kernels, shape = conv_layout(self, output_shape)
         *size, channels = shape
         deconv = layers.Conv1DTranspose if len(size) == 1 else layers.Conv2DTranspose
         # "same" convolutions round up, so the decoder starts from ceil(size / s^n).
@@ -361,37 +396,5 @@ class ConvNetwork(BaseEstimator):
 
     def _weight_shapes(self, sample_shape, latent_dim):
         """Give the shape of every weight, without building a layer."""
-        filters, kernels, (*size, channels) = self._layout(sample_shape)
-        convs: list = []
-        deconvs: list = []
-        widths = pairwise((channels, *filters))
-        for kernel, (outer, inner) in zip(kernels, widths, strict=True):
-            window = (kernel,) * len(size)
-            convs += [(*window, outer, inner), (inner,)]
-            deconvs = [(*window, outer, inner), (outer,), *deconvs]
-        hidden = read_sizes(self, "hidden_layer_sizes")
-        shrunk = self.strides ** len(filters)
-        n_flat = math.prod(-(-s // shrunk) for s in size) * filters[-1]
-        dense = chain_shapes((n_flat, *hidden, latent_dim, *hidden[::-1], n_flat))
-        return [*convs, *dense, *deconvs]
-
-    def _layout(self, sample_shape):
-        """Check the parameters; give the filters and the (*size, channels) shape."""
         self._validate_params()
-        filters = read_sizes(self, "filters")
-        if not filters:
-            raise ValueError(
-                "ConvNetwork needs at least one convolution: expected `filters` to "
-                "hold one positive integer or more, got an empty sequence. For a "
-                "network without convolutions use DenseNetwork."
-            )
-        kernels = (self.kernel_size,) * len(filters)
-        if not isinstance(self.kernel_size, Integral):
-            kernels = read_sizes(self, "kernel_size")
-        if len(kernels) != len(filters):
-            raise ValueError(
-                f"ConvNetwork has {len(filters)} convolutions: expected `kernel_size` "
-                f"to be one integer or {len(filters)} of them, got "
-                f"{self.kernel_size!r}."
-            )
-        return filters, kernels, image_shape(self, tuple(sample_shape))
+        return conv_shapes(self, sample_shape, latent_dim)

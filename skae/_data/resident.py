@@ -48,6 +48,10 @@ class Resident:
     def n_train(self) -> int:
         return len(self._rows)
 
+    @property
+    def n_aside(self) -> int:
+        return 0 if self._aside is None else len(self._aside)
+
     def facts(self) -> dict[str, Any]:
         """Give what tells these data from others, by name."""
         return {
@@ -62,9 +66,17 @@ class Resident:
         kept = wanted if self.weight.all() else wanted[self.weight > 0]
         return kept.min(), kept.max()
 
-    def set_aside(self, fraction: float, random_state: np.random.RandomState) -> None:
-        """Leave a part of the rows out of training, for validation."""
+    def set_aside(
+        self, fraction: float, random_state: np.random.RandomState, must: bool = True
+    ) -> bool:
+        """Leave a part of the rows out of training, for validation.
+
+        Unless it must be done, it is not where all rows are equal.
+        """
+        if not must and (self._X[self._rows] == self._X[self._rows[0]]).all():
+            return False
         self._rows, self._aside = set_aside(self._X, self._rows, fraction, random_state)
+        return True
 
     def bring(self, trainer: Trainer, dtype: str, batch_size: int) -> None:
         """Bring the data to the trainer."""
@@ -94,6 +106,13 @@ class Resident:
         """Give some rows to train on, drawn at random but always the same."""
         n = limits.sample_rows(math.prod(self._X.shape[1:]))
         return self._X[np.random.RandomState(0).permutation(self._rows)[:n]]
+
+    def some(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Give at most n of the rows to train on, always the same, with weights."""
+        rows = self._rows
+        if len(rows) > n:
+            rows = np.sort(np.random.RandomState(0).permutation(rows)[:n])
+        return self._X[rows], self.weight[rows]
 
     def encode_some(
         self, encode: Callable, n: int, random_state: np.random.RandomState
@@ -125,7 +144,8 @@ def set_aside(
     a weight of two does what two copies do.
     """
     sums = np.array([zlib.crc32(X[row].tobytes()) for row in rows])
-    kinds = np.unique(sums)
+    # In the order in which they come, which no dtype and no unit changes.
+    kinds = sums[np.sort(np.unique(sums, return_index=True)[1])]
     if len(kinds) < 2:
         warn(
             "early_stopping=True sets samples aside for validation, and all samples of "

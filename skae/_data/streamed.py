@@ -111,6 +111,10 @@ class Streamed:
     def schema(self) -> Schema:
         return self._checks.schema
 
+    @property
+    def n_aside(self) -> int:
+        return 0 if self._aside is None else len(self._aside[0])
+
     def facts(self) -> dict[str, Any]:
         """Give what tells these data from others, by name."""
         return {
@@ -123,7 +127,9 @@ class Streamed:
         """Give the least and the greatest value to reconstruct, by positive weight."""
         return float(self._counts.low), float(self._counts.high)
 
-    def set_aside(self, fraction: float, random_state: np.random.RandomState) -> None:
+    def set_aside(
+        self, fraction: float, random_state: np.random.RandomState, must: bool = True
+    ) -> bool:
         """Read a part of the rows into memory, and leave it out from now on.
 
         The part is chosen by a digest of the rows: equal samples stay on one side.
@@ -139,6 +145,9 @@ class Streamed:
             found.append((X[aside], weight[aside]))
         X = np.concatenate([X for X, _ in found])
         if not 0 < len(X) < n_kept:
+            if not must:
+                self._threshold = 0
+                return False
             raise ValueError(
                 f"early_stopping set aside {len(X)} of {n_kept} rows of the source by "
                 "their content; expected some on both sides. Choose another "
@@ -146,6 +155,7 @@ class Streamed:
             )
         self._aside = X, np.concatenate([w for _, w in found])
         self.n_train = n_kept - len(X)
+        return True
 
     def bring(self, trainer: Trainer, dtype: str, batch_size: int) -> None:
         """Say who trains, and in batches of how many rows."""
@@ -205,29 +215,43 @@ class Streamed:
             return self._sample
         return self._sample[self._to_train(self._sample)]
 
+    def some(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Give at most n of the rows to train on, always the same, and their weights.
+
+        Those of a source count alike.
+        """
+        rows = np.concatenate(list(self._drawn(n, np.random.RandomState(0))))
+        return rows, np.ones(len(rows))
+
     def encode_some(
         self, encode: Callable, n: int, random_state: np.random.RandomState
     ) -> np.ndarray:
         """Encode n of the rows to train on, drawn at random, in random order."""
+        parts = [
+            encode(inputs_of(X, self.paired)) for X in self._drawn(n, random_state)
+        ]
+        return random_state.permutation(np.concatenate(parts))
+
+    def _drawn(
+        self, n: int, random_state: np.random.RandomState
+    ) -> Iterator[np.ndarray]:
+        """Read n of the rows to train on, drawn at random, in their order."""
         n = min(n, self.n_train)
         # NumPy's RandomState would draw up a list of all rows for it.
         draw = random.Random(int(random_state.randint(2**31 - 1)))
         chosen = np.array(sorted(draw.sample(range(self.n_train), n)))
         source, check = self._source, self._checks.check
         if isinstance(source, ArraySource) and self._sizes_hold and not self.paired:
-            parts = [
-                encode(check("some rows", Batch(source.take(rows)))[0])
-                for rows in np.array_split(chosen, -(-len(chosen) // 256))
-            ]
-        else:
-            labelled, chosen = self._reading_only(chosen)
-            parts, start = [], 0
-            for X, *_ in self._rows(labelled):
-                within = chosen[(chosen >= start) & (chosen < start + len(X))] - start
-                start += len(X)
-                if len(within):
-                    parts.append(encode(inputs_of(X[within], self.paired)))
-        return random_state.permutation(np.concatenate(parts))
+            for rows in np.array_split(chosen, -(-len(chosen) // 256)):
+                yield check("some rows", Batch(source.take(rows)))[0]
+            return
+        labelled, chosen = self._reading_only(chosen)
+        start = 0
+        for X, *_ in self._rows(labelled):
+            within = chosen[(chosen >= start) & (chosen < start + len(X))] - start
+            start += len(X)
+            if len(within):
+                yield X[within]
 
     def encode_all(self, encode: Callable) -> np.ndarray:
         """Encode the rows to train on, in an order that `set_targets` knows."""

@@ -17,7 +17,7 @@ from skae._engines.tensorflow.distributed import distributed_program
 from skae._engines.tensorflow.program import Inference, get_program
 from skae._engines.tensorflow.program import Program as Traced
 from skae._engines.tensorflow.workers import current_strategy
-from skae._layers import is_chain
+from skae._layers import has_path, is_chain
 from skae._models import Spec
 from skae._objectives.objective import hooks, runs_in_numpy
 
@@ -97,7 +97,14 @@ def dense_program(spec: Spec) -> DenseProgram | None:
         return None
     n_features = math.prod(spec.sample_shape)
     encoder, decoder = spec.network.layer_sizes(n_features, spec.latent_dim)
-    return DenseProgram(encoder, decoder, *activations, spec.dtype, spec.objective)
+    return DenseProgram(
+        encoder,
+        decoder,
+        *activations,
+        spec.dtype,
+        spec.objective,
+        linear_path=has_path(spec.network),
+    )
 
 
 def _numpy_keeps_up() -> bool:

@@ -153,6 +153,7 @@ def check_tensors(
         best = [table[name] for name in table if name.startswith("run_best_")]
         if best and sorted(best) != sorted(expected.values()):
             raise ValueError("the best weights are not those of the network")
+    others = _without_scaling(table, others, fitted["n_features_in"])
     states = {f"state_{i}" for i in range(len(others))}
     if others != states:
         raise ValueError("expected arrays named weight_0, ... and state_0, ...")
@@ -160,6 +161,16 @@ def check_tensors(
         moments = [table[f"state_{i}"] for i in range(1, len(states))]
         if table["state_0"][1] != () or moments != [*expected.values()] * 2:
             raise ValueError("the state of the optimizer is not that of the network")
+
+
+def _without_scaling(table: Table, names: set[str], n_features: int) -> set[str]:
+    """Check the two arrays of a scaling, where there is one; give the other names."""
+    found = {"center", "scale"} & names
+    if found and (
+        len(found) < 2 or {*map(table.get, found)} != {("<f8", (n_features,))}
+    ):
+        raise ValueError("center and scale are not those of the columns")
+    return names - found
 
 
 # -------------------------------------------------------------- parameters and fit
@@ -239,7 +250,7 @@ def read_run(content: Any) -> dict[str, Any]:
     strength = run["strength"]
     if strength is not None:
         _finite(strength, "strength")
-    if len(position) != 3 or len(sums) != 2 or len(stopping or [0] * 3) != 3:
+    if len(position) != 3 or len(sums) != 2 or len(stopping or [0] * 3) not in (3, 4):
         raise ValueError("the place of the run is of the wrong size")
     random_state = _value(_expect(run["random_state"], dict, "random_state"))
     began_with = _value(_expect(run["began_with"], dict, "began_with"))

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skae._data import Data, limits
+from skae._engines.scaled import ScaledTrainer
 from skae._engines.tensorflow.workers import agree_on, place
 from skae._files.store import read_checkpoint, write
 from skae._files.words import numbered, to_json
@@ -114,6 +115,9 @@ class Checkpoint:
             return
         run, position = self._run, self._run.position
         arrays = {f"run_seed_{i}": s for i, s in enumerate(run.trainer.seeds())}
+        if isinstance(run.trainer, ScaledTrainer):
+            inner = run.trainer.inner_weights()
+            arrays |= {f"run_inner_{i}": w for i, w in enumerate(inner)}
         stopping, strength = None, None
         if run.stopping is not None:
             stopping, best = run.stopping.state()
@@ -162,6 +166,8 @@ def _resume(run: Run, saved: Saved) -> None:
     position.random_state.set_state(content["random_state"].get_state())
     state = numbered(tensors, "state") or None
     run.trainer.load(numbered(tensors, "weight"), state, 0)
+    if isinstance(run.trainer, ScaledTrainer):
+        run.trainer.load_inner(numbered(tensors, "run_inner"))
     run.trainer.load_seeds(numbered(tensors, "run_seed"))
     if run.stopping is not None and content["stopping"] is not None:
         run.stopping.load_state(content["stopping"], numbered(tensors, "run_best"))

@@ -14,10 +14,14 @@ from sklearn.exceptions import ConvergenceWarning
 from skae._data import Data
 from skae._data.pairs import inputs_of, outputs_of
 from skae._engines.protocol import Program
+from skae._engines.scaled import Scaling
 from skae._fitting.epochs import refuse_absurd_weights
 from skae._fitting.fitted import Fitted
+from skae._fitting.linear_start import principal_components
 from skae._fitting.plan import Plan
+from skae._layers import has_path
 from skae._models import Spec
+from skae._threads import one_blas_thread
 from skae._warn import warn
 
 # The mean of fewer rows than this is no rival worth naming.
@@ -26,6 +30,9 @@ _MIN_ROWS = 20
 # square of this many times the range, of half of the others. Rare categories, one hot,
 # and pixels at the edge of an image differ in one of the two only.
 _VARIANCE_RATIO, _RANGE_RATIO = 1e4, 1e2
+# Principal components of fewer rows for each are those of the rows alone; and a fit
+# counts as worse that has so many times their error.
+_ROWS_OF_COMPONENT, _WORSE = 10, 1.1
 # What an activation can give.
 _LIMITS = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0),
            "tanh": (-1.0, 1.0), "softsign": (-1.0, 1.0), "relu": (0.0, math.inf),
@@ -36,7 +43,9 @@ def judge(fitted: Fitted, plan: Plan, program: Program, data: Data) -> None:
     """Refuse a fit that has diverged, and warn of one that came to nothing."""
     refuse_absurd_weights(fitted.weights)
     if not plan.partial:
-        warn_of_useless_fit(program, fitted.weights, plan.spec, data, plan.whole)
+        warn_of_useless_fit(
+            program, fitted.weights, plan.spec, data, plan.whole, plan.scaling
+        )
 
 
 def warn_of_useless_fit(
@@ -45,10 +54,12 @@ def warn_of_useless_fit(
     spec: Spec,
     data: Data,
     whole: bool,
+    scaling: Scaling | None = None,
 ) -> None:
     """Warn of data that no fit can do justice to, and of a fit that came to nothing.
 
-    `whole` says whether the fit was as long as it takes to be held to its error.
+    `whole` says whether the fit was as long as it takes to be held to its error, and
+    `scaling` what the loss weighs columns by.
     """
     rows = data.sample()
     X, wanted = inputs_of(rows, data.paired), outputs_of(rows, data.paired)
@@ -60,9 +71,11 @@ def warn_of_useless_fit(
         return
     # Values near the largest float overflow when squared: too much is too much.
     with np.errstate(all="ignore"):
-        variance = sample.var(axis=0, dtype=np.float64)
-        if len(spec.sample_shape) == 1 and len(X) >= _MIN_ROWS:
+        unit = 1.0 if scaling is None else scaling.scale
+        variance = sample.var(axis=0, dtype=np.float64) / np.square(unit)
+        if len(spec.sample_shape) == 1 and len(X) >= _MIN_ROWS and scaling is None:
             _warn_of_unscaled_columns(variance[varies], (high - low)[varies])
+        _warn_of_many_latents(spec, sample.shape[1])
         _warn_of_output_range(spec, float(low.min()), float(high.max()))
         _warn_of_pixels(spec, float(low.min()), float(high.max()))
         _warn_of_probabilities(spec, float(low.min()), float(high.max()))
@@ -71,25 +84,55 @@ def warn_of_useless_fit(
         if _warn_of_constant_latents(latents, advice):
             return
         outputs = program.decode(weights, latents).reshape(len(X), -1)
-        error = float(np.square(outputs - sample, dtype=np.float64).mean())
+        difference = (outputs - sample) / unit
+        error = float(np.square(difference, dtype=np.float64).mean())
         if _constant_columns(outputs)[varies].all():
             warn(
                 "The decoder gives the same reconstruction for every sample: a layer "
                 f"of it is dead or saturated. {advice}",
                 ConvergenceWarning,
             )
-        elif (
-            whole
-            and spec.loss in ("mse", "mae")
-            and len(X) >= _MIN_ROWS
-            and not error < variance.mean()
-        ):
-            warn(
-                "The reconstructions are no better than the mean of the training data "
-                f"(mean squared error {error:.3g} against {variance.mean():.3g}). "
-                f"{_teach(float(low.min()), float(high.max()))}",
-                ConvergenceWarning,
-            )
+        elif whole and spec.loss in ("mse", "mae") and len(X) >= _MIN_ROWS:
+            advice = _teach(float(low.min()), float(high.max()))
+            _warn_of_rivals(spec, sample / unit, error, variance.mean(), advice)
+
+
+def _warn_of_rivals(
+    spec: Spec, sample: np.ndarray, error: float, variance: float, advice: str
+) -> None:
+    """Warn of a fit that reconstructs worse than simpler means would."""
+    if not error < variance:
+        warn(
+            "The reconstructions are no better than the mean of the training data "
+            f"(mean squared error {error:.3g} against {variance:.3g}). {advice}",
+            ConvergenceWarning,
+        )
+        return
+    if has_path(spec.network) or len(sample) <= _ROWS_OF_COMPONENT * spec.latent_dim:
+        return
+    centred = sample - sample.mean(axis=0)
+    share = np.full(len(sample), 1 / len(sample))
+    with one_blas_thread():
+        V = principal_components(centred, share, spec.latent_dim)
+        left = centred - (centred @ V) @ V.T
+    rival = float(np.square(left).mean())
+    if error > _WORSE * rival:
+        warn(
+            f"PCA reconstructs better from as many latent values: its mean squared "
+            f"error is {rival:.3g}, and that of this fit {error:.3g}. Raise `epochs`, "
+            "choose another `learning_rate_init` or more layers, or take "
+            "network='dense', which starts at PCA.",
+            ConvergenceWarning,
+        )
+
+
+def _warn_of_many_latents(spec: Spec, n_features: int) -> None:
+    if spec.latent_dim >= n_features:
+        warn(
+            f"latent_dim={spec.latent_dim} is at least the {n_features} features of "
+            "a sample: nothing is left to compress, and some latent values say nothing "
+            "that others do not say. Choose a smaller `latent_dim`."
+        )
 
 
 def _revive(spec: Spec, low: float, high: float) -> str:
@@ -152,8 +195,9 @@ def _warn_of_unscaled_columns(variance: np.ndarray, width: np.ndarray) -> None:
         warn(
             "The columns of X differ in scale so much that the loss is that of the "
             f"largest alone: its variance is {ratio(variance):.1g} times that of half "
-            "of the others. Scale them first, for example with StandardScaler in a "
-            "Pipeline."
+            "of the others. Leave scale='auto', which takes a network of dense layers "
+            "with a linear output, or scale them first, for example with "
+            "StandardScaler in a Pipeline."
         )
 
 

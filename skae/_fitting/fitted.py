@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from skae._data.schema import Schema
+from skae._engines.scaled import Scaling
 from skae._files.words import numbered, to_json
 from skae._models import Spec
 
@@ -38,6 +39,8 @@ class Fitted:
     optimizer_state: list[np.ndarray] | None
     random_state: np.random.RandomState
     arranged: str
+    # What the columns of a table were scaled by in training.
+    scaling: Scaling | None = None
     # Those that ran, if there were any; no file holds them.
     callbacks: list[Any] | None = None
 
@@ -53,6 +56,7 @@ class Fitted:
             optimizer_state=estimator._optimizer_state,
             random_state=estimator._random_state,
             arranged=estimator.arranged_,
+            scaling=Scaling.of(estimator),
         )
 
     def attributes(self) -> dict[str, Any]:
@@ -64,6 +68,7 @@ class Fitted:
             "n_iter_": self.n_iter,
             "output_activation_": self.spec.output_activation,
             "arranged_": self.arranged,
+            **Scaling.attributes(self.scaling),
             "_spec": self.spec,
             "_optimizer_state": self.optimizer_state,
             "_random_state": self.random_state,
@@ -107,6 +112,8 @@ class Fitted:
         state = self.optimizer_state or []
         tensors = {f"weight_{i}": w for i, w in enumerate(self.weights)}
         tensors |= {f"state_{i}": np.asarray(s) for i, s in enumerate(state)}
+        if self.scaling is not None:
+            tensors |= {"center": self.scaling.center, "scale": self.scaling.scale}
         return content, tensors
 
     @classmethod
@@ -127,7 +134,17 @@ class Fitted:
             optimizer_state=numbered(tensors, "state") or None,
             random_state=values["random_state"],
             arranged=values["arranged"],
+            scaling=_scaling_from_file(tensors),
         )
+
+
+def _scaling_from_file(tensors: dict[str, np.ndarray]) -> Scaling | None:
+    if "scale" not in tensors:
+        return None
+    center, scale = tensors["center"], tensors["scale"]
+    if not (np.isfinite([center, scale]).all() and scale.min() > 0):
+        raise ValueError("center and scale of the columns must be finite, scale > 0")
+    return Scaling(center, scale)
 
 
 def spec_from_file(values: dict[str, Any], loss: Any, optimizer: Any) -> Spec:

@@ -11,7 +11,8 @@ from skae._data import Data
 from skae._engines.protocol import Program, Trainer
 from skae._fitting.epochs import Position
 from skae._fitting.plan import Plan
-from skae._fitting.watchers import Watcher
+from skae._fitting.watchers import EarlyStopping, Watcher
+from skae._layers import has_path
 from skae._objectives.objective import Places, hook
 
 
@@ -40,6 +41,9 @@ class Placing(Watcher):
         self.places: Places | None = None
         # Whether the optimizer's averages are those of the weights.
         self.state_holds = True
+        # Early stopping, which is to know where latent vectors are drawn.
+        self.stopping: EarlyStopping | None = None
+        self._given_up = ""
 
     # ------------------------------------------------------------- as a watcher
 
@@ -68,6 +72,8 @@ class Placing(Watcher):
 
     def end(self) -> None:
         """Let objectives do what they do at the end of a run."""
+        if self._given_up:
+            return
         for objective in self._objectives:
             end = hook(objective, "end")
             if end is not None:
@@ -78,12 +84,20 @@ class Placing(Watcher):
     def set(self, targets: np.ndarray, strength: float) -> None:
         """Draw latent vectors to their targets from now on."""
         self.places = targets, strength
+        if self.stopping is not None:
+            self.stopping.drawn = True
         self._data.set_targets(targets)
         self._trainer.set_strength(strength)
+
+    def give_up(self, why: str) -> None:
+        """Leave the latent space as it was before anything was drawn."""
+        self._given_up = why
 
     def told(self) -> str:
         """Say how the latent vectors were arranged, and why not."""
         said, arrangement = self._plan.arranged, self._plan.arrangement
+        if self._given_up:
+            return f"nothing: {self._given_up}"
         if arrangement is None:
             return said
         # The plan says what was left out, the arrangement what came of the rest.
@@ -130,7 +144,9 @@ class Placing(Watcher):
     def map_latents(self, mapping: np.ndarray) -> None:
         trainer = self._trainer
         n_encoder = self._program.n_encoder_weights
-        weights, seeds = fold(trainer.weights(), n_encoder, mapping), trainer.seeds()
+        path = has_path(self._plan.spec.network)
+        weights = fold(trainer.weights(), n_encoder, mapping, path)
+        seeds = trainer.seeds()
         # The optimizer's averages belong to the weights before.
         trainer.load(weights, None, 0)
         trainer.load_seeds(seeds)
@@ -147,13 +163,18 @@ class Placing(Watcher):
 
 
 def fold(
-    weights: list[np.ndarray], n_encoder: int, mapping: np.ndarray
+    weights: list[np.ndarray], n_encoder: int, mapping: np.ndarray, path: bool = False
 ) -> list[np.ndarray]:
     """Put a map of latent vectors into the dense layers before and after them."""
     weights = list(weights)
-    kernel, bias = weights[n_encoder - 2 : n_encoder]
-    dtype = kernel.dtype
-    weights[n_encoder - 2] = (kernel @ mapping).astype(dtype)
-    weights[n_encoder - 1] = (bias @ mapping).astype(dtype)
-    weights[n_encoder] = (np.linalg.inv(mapping) @ weights[n_encoder]).astype(dtype)
+    back = np.linalg.inv(mapping)
+    # The last kernel and bias of the encoder and, after them, its path.
+    before = [n_encoder - 3, n_encoder - 2, n_encoder - 1][0 if path else 1 :]
+    after = [n_encoder]
+    if path:
+        after.append(len(weights) - 2)
+    for i in before:
+        weights[i] = (weights[i] @ mapping).astype(weights[i].dtype)
+    for i in after:
+        weights[i] = (back @ weights[i]).astype(weights[i].dtype)
     return weights

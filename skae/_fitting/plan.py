@@ -14,9 +14,11 @@ from skae._copies import copy_with_keras
 from skae._data import Data
 from skae._data.kinds import is_a
 from skae._engines.numpy.activations import ACTIVATIONS
+from skae._engines.scaled import Scaling
 from skae._fitting.fitted import Fitted
+from skae._fitting.scales import find_scaling
 from skae._fitting.schedules import learning_rates, warm_up_epochs
-from skae._layers import has_linear_ends
+from skae._layers import has_linear_ends, has_path
 from skae._models import Spec, of_keras_2
 from skae._networks import ConvNetwork, DenseNetwork
 from skae._objectives.arrangement import make_arrangement
@@ -25,8 +27,12 @@ from skae._objectives.objective import Facts, hooks, resolve_objective
 _NETWORKS = {"dense": DenseNetwork, "conv": ConvNetwork}
 # What `epochs="auto"` aims at: see the docstring of the transformer.
 _AUTO_STEPS, _AUTO_MIN_EPOCHS = 7500, 5
-_AUTO_MAX_EPOCHS, _AUTO_FEW_STEPS = 200, 1000
+_AUTO_STEPS_OF_ROOT, _AUTO_STEPS_OF_ROW = 20, 1 / 8
 _AUTO_BATCH_SIZE = 200
+# How many rows `early_stopping="auto"` sets some aside of, and the steps that may pass
+# without progress where `n_iter_no_change` is "auto".
+_FEW_ROWS = 8, 10_000
+_PATIENCE_EPOCHS, _PATIENCE_STEPS = 10, 100
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class Plan:
     """What a run does with its data."""
 
     spec: Spec
+    scaling: Scaling | None
     n_epochs: int
     batch_size: int
     # Of an epoch.
@@ -43,25 +50,36 @@ class Plan:
     # Epochs in which the learning rate first rises.
     n_warm_up: int
     partial: bool
-    early_stopping: bool
+    # Who has set rows aside, to keep the weights that are best on them: the user, by
+    # early_stopping=True ("asked"), or "auto"; or nobody.
+    held_out: str
+    # The epochs that may pass without progress.
+    patience: int
     # Whether the run is long enough to be held to its error.
     whole: bool
     arrangement: Any = field(repr=False)
     arranged: str
 
 
-def make_spec(estimator: Any, data: Data, before: Fitted | None) -> Spec:
-    """Decide what there is to compute; going on, what was decided holds."""
+def make_spec(
+    estimator: Any, data: Data, before: Fitted | None
+) -> tuple[Spec, Scaling | None]:
+    """Decide what there is to compute; going on, what was decided holds.
+
+    Beside it, what the columns of a table are scaled by.
+    """
+    network = resolve_network(estimator.network)
+    scaling = find_scaling(estimator, network, data, before)
     output_activation = estimator.output_activation
     dtype = "float64" if data.dtype == np.float64 else "float32"
     if before is not None:
         output_activation, dtype = before.spec.output_activation, before.spec.dtype
     elif isinstance(output_activation, str) and output_activation == "auto":
         low, high = data.range()
-        in_unit_interval = low >= 0 and high <= 1
+        in_unit_interval = low >= 0 and high <= 1 and scaling is None
         output_activation = "sigmoid" if in_unit_interval else "linear"
-    return Spec(
-        network=resolve_network(estimator.network),
+    spec = Spec(
+        network=network,
         sample_shape=data.schema.sample_shape,
         latent_dim=int(estimator.latent_dim),
         activation=_activation_name(estimator.activation),
@@ -72,25 +90,32 @@ def make_spec(estimator: Any, data: Data, before: Fitted | None) -> Spec:
         dtype=dtype,
         objective=resolve_objective(estimator.objective),
     )
+    if isinstance(spec.network, DenseNetwork):
+        spec.network.linear_path = _resolve_path(spec)
+    return spec, scaling
 
 
 def make_plan(
     estimator: Any,
     spec: Spec,
+    scaling: Scaling | None,
     data: Data,
     n_steps_before: int,
+    held_out: str,
     partial: bool,
 ) -> Plan:
     """Decide how long to train, at what rates, and what arranges the latent space.
 
     `n_steps_before` is the number of steps that the optimizer has taken.
     """
-    early_stopping = estimator.early_stopping and not partial
     batch_size = estimator.batch_size
     batch_size = _AUTO_BATCH_SIZE if batch_size == "auto" else batch_size
     batch_size = min(batch_size, data.n_train)
     n_steps = math.ceil(data.n_train / batch_size)
-    n_epochs = 1 if partial else _n_epochs(estimator.epochs, n_steps)
+    n_epochs = 1 if partial else _n_epochs(estimator.epochs, data.n_train, n_steps)
+    patience = estimator.n_iter_no_change
+    if patience == "auto":
+        patience = max(_PATIENCE_EPOCHS, math.ceil(_PATIENCE_STEPS / n_steps))
     arrangement, arranged = None, "nothing: partial_fit leaves latent vectors in place"
     if not partial:
         facts = Facts(
@@ -99,13 +124,14 @@ def make_plan(
             n_epochs=n_epochs,
             n_steps=n_epochs * n_steps,
             linear_latents=has_linear_latents(spec),
-            early_stopping=early_stopping,
+            early_stopping=held_out == "asked",
         )
         arrangement, arranged = make_arrangement(estimator.arrange, facts)
         if "places" in hooks(spec.objective):
             arrangement, arranged = None, "nothing: the objective has places of its own"
     return Plan(
         spec=spec,
+        scaling=scaling,
         n_epochs=n_epochs,
         batch_size=batch_size,
         n_steps=n_steps,
@@ -120,9 +146,10 @@ def make_plan(
             estimator.learning_rate, estimator.optimizer, n_epochs
         ),
         partial=partial,
-        early_stopping=early_stopping,
+        held_out=held_out,
+        patience=patience,
         # A run that was told when to stop is not held to its error.
-        whole=estimator.epochs == "auto" and not early_stopping and not partial,
+        whole=estimator.epochs == "auto" and held_out != "asked" and not partial,
         arrangement=arrangement,
         arranged=arranged,
     )
@@ -160,6 +187,33 @@ def has_linear_latents(spec: Spec) -> bool:
     return linear and has_linear_ends(spec.network) and not of_code
 
 
+def _resolve_path(spec: Spec) -> bool:
+    """Decide whether a network of dense layers has a linear path, and where it can."""
+    network = spec.network
+    # A network that an older version pickled has no `linear_path`.
+    asked = getattr(network, "linear_path", False)
+    if asked is False:
+        return False
+    why_not = None
+    if not has_linear_latents(spec):
+        why_not = (
+            "latent_activation='linear', an objective without a code of its own and a "
+            "class that builds its layers as DenseNetwork does"
+        )
+    elif spec.output_activation not in ("linear", "sigmoid"):
+        why_not = "output_activation='linear' or 'sigmoid'"
+    if why_not is not None and asked is True:
+        raise ValueError(
+            f"DenseNetwork has linear_path=True, which takes {why_not}. Got "
+            f"{spec._replace(network=None)!r}. Leave linear_path='auto' to have it "
+            "where it can be had."
+        )
+    chosen = type(network).layer_sizes is DenseNetwork.layer_sizes and isinstance(
+        network.hidden_layer_sizes, str
+    )
+    return why_not is None and (asked is True or chosen)
+
+
 def _activation_name(activation: Any) -> Any:
     """Give Keras' own activations by name, so that NumPy finds them too."""
     name = getattr(activation, "__name__", None)
@@ -169,9 +223,24 @@ def _activation_name(activation: Any) -> Any:
     return activation
 
 
-def _n_epochs(epochs: Any, n_steps: int) -> int:
+def held_out(estimator: Any, spec: Spec, data: Data, partial: bool, new: bool) -> str:
+    """Decide whether rows are set aside, to keep the weights that are best on them.
+
+    See `Plan.held_out`. "auto" takes a run of a length of its own, from PCA on.
+    """
+    asked = estimator.early_stopping
+    if partial or asked is False:
+        return ""
+    if asked is True:
+        return "asked"
+    least, most = _FEW_ROWS
+    plain = estimator.epochs == "auto" and spec.objective is None
+    few = least <= data.n_train <= most
+    return "auto" if new and plain and few and has_path(spec.network) else ""
+
+
+def _n_epochs(epochs: Any, n_rows: int, n_steps: int) -> int:
     if epochs != "auto":
         return epochs
-    enough = max(math.ceil(_AUTO_STEPS / n_steps), _AUTO_MIN_EPOCHS)
-    most = max(math.ceil(_AUTO_FEW_STEPS / n_steps), _AUTO_MAX_EPOCHS)
-    return min(enough, most)
+    wanted = max(_AUTO_STEPS_OF_ROOT * math.sqrt(n_rows), _AUTO_STEPS_OF_ROW * n_rows)
+    return max(math.ceil(min(wanted, _AUTO_STEPS) / n_steps), _AUTO_MIN_EPOCHS)

@@ -4,6 +4,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 import copy
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,19 +16,30 @@ from sklearn.utils import check_random_state
 from skae._data import Data
 from skae._engines.choice import inference_program
 from skae._engines.protocol import Program, Trainer
+from skae._engines.scaled import ScaledTrainer, Scaling
 from skae._engines.tensorflow.workers import agree
 from skae._fitting.callbacks import KerasCallbacks, SklearnCallbacks
 from skae._fitting.epochs import Keep, Position, run_epochs
 from skae._fitting.fitted import Fitted
+from skae._fitting.linear_start import start_at_components
 from skae._fitting.placing import Placing
 from skae._fitting.plan import Plan
 from skae._fitting.progress import EpochLines, ProgressBar, RowsBar
 from skae._fitting.watchers import EarlyStopping, Watcher
+from skae._layers import has_path
+from skae._models import Spec
 
 _DO_NOT_FIT = (
     "The weights of the last fit do not go with the network that the parameters now "
     "describe. To go on from them, set the parameters back; to start anew, use `fit` "
     "with warm_start=False."
+)
+# What is better than PCA on few rows by less than this, over the root of their number,
+# may be so by chance.
+_MARGIN = 0.4
+_DRAWN_TOO_FAR = (
+    "latent vectors drawn to the embedding reconstructed samples set aside worse than "
+    "PCA does"
 )
 
 
@@ -48,7 +62,13 @@ class Start:
 
 
 def begin(
-    estimator: Any, program: Program, data: Data, before: Fitted | None, partial: bool
+    estimator: Any,
+    spec: Spec,
+    scaling: Scaling | None,
+    program: Program,
+    data: Data,
+    before: Fitted | None,
+    partial: bool,
 ) -> Start:
     """Start from new weights, or from those of the fit before if they go with it."""
     random_state = check_random_state(estimator.random_state)
@@ -57,13 +77,30 @@ def begin(
     weights = None if before is None else before.weights
     random_state = agree(estimator, random_state, data.facts(), weights)
     if before is None:
-        return Start(program.initial_weights(random_state), None, random_state)
+        weights = program.initial_weights(random_state)
+        n_encoder, path = program.n_encoder_weights, has_path(spec.network)
+        if path:
+            weights = start_at_components(weights, n_encoder, spec, data, scaling)
+        if scaling is not None:
+            weights = scaling.into(weights, n_encoder, path)
+        return Start(weights, None, random_state)
     try:
         program.check(before.weights)
     except ValueError as error:
         raise ValueError(_DO_NOT_FIT) from error
     state = before.optimizer_state if partial else None
     return Start(before.weights, state, random_state)
+
+
+@contextmanager
+def lease(program: Program, plan: Plan) -> Iterator[Trainer]:
+    """Lend a trainer of the program, one that scales the data if the plan does."""
+    with program.lease() as trainer:
+        if plan.scaling is None:
+            yield trainer
+        else:
+            where = program.n_encoder_weights, has_path(plan.spec.network)
+            yield ScaledTrainer(trainer, plan.scaling, plan.spec.dtype, *where)
 
 
 class Run:
@@ -97,11 +134,14 @@ class Run:
         plan, data = self.plan, self.data
         if plan.partial:
             return
-        if plan.early_stopping:
-            patience = estimator.n_iter_no_change
-            self.stopping = EarlyStopping(
-                self.trainer, patience, estimator.tol, plan.n_warm_up
-            )
+        if plan.held_out:
+            patience = self.trainer, plan.patience, estimator.tol, plan.n_warm_up
+            if plan.held_out == "asked":
+                self.stopping = EarlyStopping(*patience)
+            else:
+                margin = _MARGIN / math.sqrt(data.n_aside)
+                self.stopping = EarlyStopping(*patience, self._start(), margin)
+            self.placing.stopping = self.stopping
             self._watchers.append(self.stopping)
         if estimator.callbacks is not None:
             self._callbacks = KerasCallbacks(
@@ -128,10 +168,20 @@ class Run:
             self.plan, self.trainer, self.data, self.position, self._watchers, keep
         )
         if self.stopping is not None:
-            self.trainer.load_weights(self.stopping.best_weights)
+            if not self.stopping.keeps_last():
+                self.trainer.load_weights(self.stopping.best_weights)
+                if self.stopping.drawn:
+                    self.placing.give_up(_DRAWN_TOO_FAR)
             self.stopping = None
         if not self.plan.partial:
             self.placing.end()
+
+    def _start(self) -> tuple[float, list[np.ndarray]]:
+        """Give the validation loss that the run starts from, and its weights."""
+        validation = self.data.validation()
+        assert validation is not None
+        total, weight = self.trainer.evaluate(*validation, self.plan.batch_size)
+        return total / weight, self.trainer.weights()
 
     def end(self, fitted: Fitted) -> None:
         """Tell of the end of the fit, before anybody takes over what came of it."""
@@ -164,5 +214,6 @@ class Run:
             optimizer_state=self.trainer.state() if self.placing.state_holds else None,
             random_state=copy.deepcopy(self.position.random_state),
             arranged=self.placing.told(),
+            scaling=self.plan.scaling,
             callbacks=None if callbacks is None else callbacks.callbacks,
         )

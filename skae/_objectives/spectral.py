@@ -18,7 +18,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 from skae._objectives.neighbors import nearest
 from skae._objectives.objective import Facts, Places, View
-from skae._objectives.whitening import MAX_SAMPLES, Whitening, local_whitening
+from skae._objectives.whitening import MAX_SAMPLES, Whitening
 from skae._threads import one_blas_thread
 
 # On fewer axes the embedding is a ring or a sphere; on more, neighbours are slow.
@@ -163,9 +163,10 @@ class Spectral:
             self._why_not = "the source gives its rows in another order each time"
             return None
         Z = view.encode_all()
+        mapping = self._whitening.mapping(view.some_of(Z, MAX_SAMPLES))
         with one_blas_thread():
-            mapping = local_whitening(view.some_of(Z, MAX_SAMPLES))
-            Z = (Z @ mapping).astype(Z.dtype)
+            if mapping is not None:
+                Z = (Z @ mapping).astype(Z.dtype)
             references = view.some_of(Z, N_REFERENCES).astype(np.float64)
             # Vectors that are all alike have no places to be drawn to.
             if len(np.unique(references, axis=0)) <= _N_NEIGHBORS:
@@ -177,7 +178,8 @@ class Spectral:
                 # Training goes on as before.
                 self._why_not = f"not found in {_MAX_ITERATIONS} iterations"
                 return None
-        view.map_latents(mapping)
+        if mapping is not None:
+            view.map_latents(mapping)
         self._whitened = True
         return targets, _STRENGTH * abs(view.loss) / float(targets.var())
 
@@ -188,6 +190,9 @@ class Spectral:
 
     def told(self) -> str:
         """Say what was done, and why not where it was not."""
+        whitening, left = self._whitening.told(), self._whitening.why_left
         if self._why_not:
-            return f"{self._whitening.told()}; not {self.name}: {self._why_not}"
-        return f"{self._whitening.told()}, {self.name}"
+            return f"{whitening}; not {self.name}: {self._why_not}"
+        if left:
+            return f"{self.name}; not {self._whitening.name}: {left}"
+        return f"{whitening}, {self.name}"

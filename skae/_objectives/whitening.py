@@ -19,11 +19,14 @@ from skae._threads import one_blas_thread
 # Neighbours of this many samples are enough to estimate the map.
 MAX_SAMPLES = 10_000
 # A covariance of d columns needs many times d samples.
-MIN_SAMPLES_PER_DIMENSION = 200
+MIN_SAMPLES_PER_DIMENSION = 20
+# Where the map would stretch one direction so many times as much as another, the scales
+# of the latent space mean something, and are left as they are: see the benchmarks.
+MAX_CONDITION = 3.0
 # One in so many samples counts as a neighbour, and at least so many do.
 _ROWS_PER_NEIGHBOR, _MIN_NEIGHBORS = 200, 5
-# The neighbours of every eighth sample are looked up.
-_ROWS_PER_ANCHOR = 8
+# The neighbours of every eighth sample are looked up, and of so many at least.
+_ROWS_PER_ANCHOR, _MIN_ANCHORS = 8, 1000
 _N_ROUNDS = 10
 
 
@@ -47,7 +50,7 @@ def local_whitening(Z: np.ndarray) -> np.ndarray:
     n_latents = Z.shape[1]
     total = np.eye(n_latents)
     # The rows are in random order already.
-    n_anchors = math.ceil(len(Z) / _ROWS_PER_ANCHOR)
+    n_anchors = max(math.ceil(len(Z) / _ROWS_PER_ANCHOR), min(len(Z), _MIN_ANCHORS))
     n_neighbors = max(len(Z) // _ROWS_PER_NEIGHBOR, _MIN_NEIGHBORS)
     for _ in range(_N_ROUNDS):
         Y = Z @ total
@@ -74,6 +77,9 @@ class Whitening:
 
     name = "whiten"
 
+    def __init__(self) -> None:
+        self.why_left = ""
+
     @staticmethod
     def why_not(facts: Facts) -> str | None:
         """Say why the latent space is left as it is, if it is."""
@@ -92,12 +98,24 @@ class Whitening:
             )
         return None
 
-    def end(self, view: View) -> None:
-        Z = view.encode_some(MAX_SAMPLES)
+    def mapping(self, Z: np.ndarray) -> np.ndarray | None:
+        """Find the map for these latent vectors, or say why to do without."""
         with one_blas_thread():
-            mapping = local_whitening(Z)
-        view.map_latents(mapping)
+            found = local_whitening(Z)
+            condition = float(np.linalg.cond(found))
+        if condition <= MAX_CONDITION:
+            return found
+        self.why_left = (
+            f"it would stretch one direction {condition:.1f} times as much as another, "
+            f"and more than {MAX_CONDITION:g} says that their scales mean something"
+        )
+        return None
+
+    def end(self, view: View) -> None:
+        mapping = self.mapping(view.encode_some(MAX_SAMPLES))
+        if mapping is not None:
+            view.map_latents(mapping)
 
     def told(self) -> str:
-        """Say what was done."""
-        return self.name
+        """Say what was done, and why not where it was not."""
+        return f"nothing: {self.why_left}" if self.why_left else self.name

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skae._engines.numpy.activations import ACTIVATIONS
+from skae._layers import LEAST_OUTPUT
 from skae._threads import one_blas_thread
 
 # Rows that go through all layers at once: few enough to stay in the cache, many
@@ -30,12 +31,41 @@ class Layer(NamedTuple):
     activation: str
 
 
-def forward(layers: list[Layer], X: np.ndarray, dtype: np.dtype) -> np.ndarray:
+class Path(NamedTuple):
+    """A linear way around the layers, whose end is added before the activation."""
+
+    kernel: np.ndarray
+    bias: np.ndarray | None = None
+    # Whether it gives an output, which is turned into the logits of one.
+    logits: bool = False
+
+
+def to_logits(x: np.ndarray, slope: np.ndarray | None = None) -> None:
+    """Overwrite outputs with their logits, and `slope` with the derivative.
+
+    What lies too near to 0 or 1, or beyond, is moved inside, and has no slope.
+    """
+    within = (x > LEAST_OUTPUT) & (x < 1 - LEAST_OUTPUT)
+    np.clip(x, LEAST_OUTPUT, 1 - LEAST_OUTPUT, out=x)
+    rest = np.subtract(1, x, out=slope)
+    if slope is None:
+        x /= rest
+        np.log(x, out=x)
+        return
+    ratio = x / rest
+    rest *= x
+    np.divide(within, rest, out=slope)
+    np.log(ratio, out=x)
+
+
+def forward(
+    layers: list[Layer], X: np.ndarray, dtype: np.dtype, path: Path | None = None
+) -> np.ndarray:
     """Run rows through the layers, block by block, in the given dtype."""
     out = np.empty((len(X), layers[-1].bias.shape[0]), dtype)
 
     def run(start: int) -> None:
-        x = np.asarray(X[start : start + BLOCK_ROWS], dtype)
+        first = x = np.asarray(X[start : start + BLOCK_ROWS], dtype)
         for kernel, bias, activation in layers[:-1]:
             x = x @ kernel
             x += bias
@@ -43,10 +73,20 @@ def forward(layers: list[Layer], X: np.ndarray, dtype: np.dtype) -> np.ndarray:
         kernel, bias, activation = layers[-1]
         last = np.matmul(x, kernel, out=out[start : start + BLOCK_ROWS])
         last += bias
+        if path is not None:
+            linear = first @ path.kernel
+            if path.bias is not None:
+                linear += path.bias
+            if path.logits:
+                to_logits(linear)
+            last += linear
         ACTIVATIONS[activation](last)
 
     starts = range(0, len(X), BLOCK_ROWS)
-    if len(X) * max(layer.kernel.size for layer in layers) <= _SERIAL_WORK:
+    kernels = [layer.kernel for layer in layers]
+    if path is not None:
+        kernels.append(path.kernel)
+    if len(X) * max(kernel.size for kernel in kernels) <= _SERIAL_WORK:
         run(0)
         return out
     with one_blas_thread() as blas_threads:

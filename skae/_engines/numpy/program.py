@@ -10,14 +10,12 @@ done sooner without it. The twin of `skae._engines.tensorflow`, with the same in
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from skae._engines.draws import glorot_uniform
 from skae._engines.numpy.chain import Chain
-from skae._engines.numpy.forward import forward
 from skae._engines.numpy.trainer import DenseTrainer
 from skae._engines.protocol import Weights, refuse_other_shapes
 from skae._objectives.objective import hook
@@ -40,6 +38,7 @@ class DenseProgram:
         output_activation: str,
         dtype: Any,
         objective: Any = None,
+        linear_path: bool = False,
     ):
         self._inputs = hook(objective, "inputs")
         self.chain = Chain(
@@ -52,11 +51,12 @@ class DenseProgram:
             ),
             n_encoder_layers=len(encoder_sizes),
             dtype=np.dtype(dtype),
+            linear_path=linear_path,
         )
 
     @property
     def n_encoder_weights(self) -> int:
-        return 2 * self.chain.n_encoder_layers
+        return self.chain.n_encoder_weights
 
     @property
     def work(self) -> int:
@@ -64,11 +64,23 @@ class DenseProgram:
         return self.chain.work
 
     def initial_weights(self, random_state: np.random.RandomState) -> list[np.ndarray]:
-        """Draw kernels as Keras does (Glorot and Bengio, 2010); biases are zero."""
-        dtype, weights = self.chain.dtype, []
-        for shape in pairwise(self.chain.sizes):
-            kernel = glorot_uniform(random_state, shape, dtype)
-            weights += [kernel, np.zeros(shape[1], dtype)]
+        """Draw kernels as Keras does (Glorot and Bengio, 2010); biases are zero.
+
+        Where there is a linear path, so are its kernels and those that end beside it:
+        see `DenseNetwork`.
+        """
+        chain, weights = self.chain, []
+        sizes, ends = chain.node_sizes, set()
+        if chain.linear_path:
+            ends = {chain.n_encoder_layers, len(chain.activations), len(sizes) - 1}
+        for source, target, bias, _ in chain.links:
+            shape = sizes[source], sizes[target]
+            if target in ends:
+                weights.append(np.zeros(shape, chain.dtype))
+            else:
+                weights.append(glorot_uniform(random_state, shape, chain.dtype))
+            if bias:
+                weights.append(np.zeros(shape[1], chain.dtype))
         return weights
 
     def check(self, weights: Weights) -> None:
@@ -76,12 +88,10 @@ class DenseProgram:
         refuse_other_shapes(weights, self.chain.shapes)
 
     def encode(self, weights: Sequence[np.ndarray], X: np.ndarray) -> np.ndarray:
-        layers = self.chain.layers(weights)[: self.chain.n_encoder_layers]
-        return forward(layers, X.reshape(len(X), -1), self.chain.dtype)
+        return self.chain.encode(weights, X.reshape(len(X), -1))
 
     def decode(self, weights: Sequence[np.ndarray], Z: np.ndarray) -> np.ndarray:
-        layers = self.chain.layers(weights)[self.chain.n_encoder_layers :]
-        return forward(layers, Z, self.chain.dtype)
+        return self.chain.decode(weights, Z)
 
     @contextmanager
     def lease(self) -> Iterator["DenseTrainer"]:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from skae._engines.numpy.chain import Chain
-from skae._engines.numpy.forward import forward
 from skae._engines.numpy.workspace import BETA_1, BETA_2, Batch, Spoiling, Workspace
 from skae._engines.protocol import Put, Sums, Weights, refuse_other_shapes
 
@@ -170,14 +169,15 @@ class DenseTrainer:
     def evaluate(self, put: Put, rows: np.ndarray, batch_size: int) -> Sums:
         """Give sum(w l) and sum(w) over the rows."""
         X, sample_weight, _ = put
-        layers, n_features = self.chain.layers(self._weights), self.chain.sizes[0]
+        n_features = self.chain.sizes[0]
         total = weight = 0.0
         for start in range(0, len(rows), _EVALUATED_ROWS):
             batch = rows[start : start + _EVALUATED_ROWS]
             x, w = X[batch].astype(self.chain.dtype, copy=False), sample_weight[batch]
             # Of a pair, the second half is what is to be made of the first.
             x, wanted = x[:, :n_features], x[:, -n_features:]
-            difference = forward(layers, x, self.chain.dtype)
+            latents = self.chain.encode(self._weights, x)
+            difference = self.chain.decode(self._weights, latents)
             difference -= wanted
             squares = np.einsum("ij,ij->i", difference, difference)
             total += float(squares @ w) / x.shape[1]

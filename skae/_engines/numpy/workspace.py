@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -14,6 +14,7 @@ import numpy as np
 from skae._engines.draws import NumpyDraw
 from skae._engines.numpy.activations import ACTIVATIONS
 from skae._engines.numpy.chain import Chain
+from skae._engines.numpy.forward import to_logits
 from skae._objectives.objective import refuse_other_shape
 
 # Adam's constants: Kingma and Ba (2015), with the epsilon of Keras.
@@ -77,16 +78,38 @@ class Spoiling:
 
 
 @dataclass
+class _Path:
+    """The linear way around some layers."""
+
+    inputs: np.ndarray
+    kernel: np.ndarray
+    bias: np.ndarray | None
+    outputs: np.ndarray
+    # The derivative of the logits, where it ends in such.
+    slope: np.ndarray | None
+
+    def add(self, out: np.ndarray) -> None:
+        """Add what it gives to what the layers give."""
+        np.dot(self.inputs, self.kernel, out=self.outputs)
+        if self.bias is not None:
+            self.outputs += self.bias
+        if self.slope is not None:
+            to_logits(self.outputs, self.slope)
+        out += self.outputs
+
+
+@dataclass
 class _Forwards:
     """A layer on the way forwards: what it reads, and what it writes."""
 
     inputs: np.ndarray
     kernel: np.ndarray
-    bias: np.ndarray
+    bias: np.ndarray | None
     outputs: np.ndarray
     activation: Callable
     # The derivative of the activation; that of a linear layer is one.
     slope: np.ndarray | None
+    path: _Path | None = None
 
 
 @dataclass
@@ -110,6 +133,9 @@ class _Share:
     difference: np.ndarray
     latent: np.ndarray
     latent_gradient: np.ndarray
+    # The linear path of the decoder, if there is one, and the gradient at its end.
+    path: _Path | None
+    path_gradient: np.ndarray
 
 
 @dataclass
@@ -139,13 +165,15 @@ class Workspace:
         n_rows: int,
         n_shares: int,
     ):
-        dtype, sizes = chain.dtype, chain.sizes
+        dtype, sizes = chain.dtype, chain.node_sizes
         outputs = [np.empty((n_rows, size), dtype) for size in sizes]
         gradients = [np.empty((n_rows, size), dtype) for size in sizes]
         slopes = [
             None if name == "linear" else np.empty((n_rows, size), dtype)
-            for name, size in zip(chain.activations, sizes[1:], strict=True)
+            for name, size in zip(chain.activations, chain.sizes[1:], strict=True)
         ]
+        if chain.logits:
+            slopes.append(np.empty((n_rows, sizes[-1]), dtype))
         difference = np.empty((n_rows, sizes[-1]), dtype)
         cuts = [n_rows * share // n_shares for share in range(n_shares + 1)]
         self._shares = [
@@ -154,7 +182,7 @@ class Workspace:
         ]
         for share in self._shares:
             share.difference = difference[share.rows]
-        self._pieces = _make_pieces(sizes, flat, outputs, gradients, n_shares)
+        self._pieces = _make_pieces(chain, flat, outputs, gradients, n_shares)
         self._waiting: deque[list[_Piece]] = deque()
         constants = (
             BETA_1,
@@ -186,6 +214,8 @@ class Workspace:
             out = layer.outputs
             np.dot(layer.inputs, layer.kernel, out=out)
             out += layer.bias
+            if layer.path is not None:
+                layer.path.add(out)
             layer.activation(out, layer.slope)
         gradient = share.backwards[0].gradient
         np.subtract(out, clean, out=share.difference)
@@ -196,10 +226,23 @@ class Workspace:
                 back.gradient *= back.slope
             if back.before is not None:
                 np.dot(back.gradient, back.kernel_transposed, out=back.before)
-            if back.before is share.latent_gradient and batch.pull is not None:
-                targets, pulls = batch.pull
-                share.latent_gradient += (share.latent - targets[mine]) * pulls[mine]
+            if back.before is share.latent_gradient:
+                self._meet_at_latents(share, batch)
         return product
+
+    @staticmethod
+    def _meet_at_latents(share: _Share, batch: Batch) -> None:
+        """Add what comes back to the latent vectors beside the decoder's layers."""
+        path = share.path
+        if path is not None:
+            if path.slope is not None:
+                end = share.backwards[0].gradient
+                np.multiply(end, path.slope, out=share.path_gradient)
+            share.latent_gradient += share.path_gradient @ path.kernel.T
+        if batch.pull is not None:
+            targets, pulls = batch.pull
+            mine = share.rows
+            share.latent_gradient += (share.latent - targets[mine]) * pulls[mine]
 
     def update(self, share: int, step: np.ndarray) -> None:
         """Update parameters by Adam (Kingma and Ba, 2015) until all are done.
@@ -241,35 +284,44 @@ def _make_share(
     """Make what runs some rows of a batch through all layers and back."""
     y, g = [part[rows] for part in outputs], [part[rows] for part in gradients]
     d = [None if part is None else part[rows] for part in slopes]
-    layers = range(len(chain.activations))
+    k, last = chain.n_encoder_layers, len(chain.activations)
+    parts = iter(weights)
+    kernels: list[tuple[np.ndarray, np.ndarray | None]] = []
+    paths: dict[int, _Path] = {}
+    for link in chain.links:
+        kernel, bias = next(parts), next(parts) if link.bias else None
+        if not link.path:
+            kernels.append((kernel, bias))
+            continue
+        end = min(link.target, last)
+        slope = d[last] if chain.logits and end == last else None
+        scratch = np.empty_like(y[end])
+        paths[end] = _Path(y[link.source], kernel, bias, scratch, slope)
     forwards = [
         _Forwards(
-            y[i],
-            weights[2 * i],
-            weights[2 * i + 1],
-            y[i + 1],
-            ACTIVATIONS[chain.activations[i]],
-            d[i],
+            y[i], *kernels[i], y[i + 1], ACTIVATIONS[name], d[i], paths.get(i + 1)
         )
-        for i in layers
+        for i, name in enumerate(chain.activations)
     ]
     backwards = [
-        _Backwards(g[i + 1], d[i], weights[2 * i].T, g[i] if i else None)
-        for i in reversed(layers)
+        _Backwards(g[i + 1], d[i], kernels[i][0].T, g[i] if i else None)
+        for i in reversed(range(last))
     ]
-    k = chain.n_encoder_layers
-    return _Share(rows, forwards, backwards, np.empty(0), y[k], g[k])
+    # Where the path does not end in logits, its gradient is that of the output.
+    return _Share(
+        rows, forwards, backwards, np.empty(0), y[k], g[k], paths.get(last), g[-1]
+    )
 
 
 def _make_pieces(
-    sizes: Sequence[int],
+    chain: Chain,
     flat: np.ndarray,
     outputs: list[np.ndarray],
     gradients: list[np.ndarray],
     n_shares: int,
 ) -> list[list[_Piece]]:
     """Make the pieces, each once for each share: they differ by their buffers."""
-    cut = _cut_into_pieces(sizes)
+    cut = _cut_into_pieces(chain)
     size = max(stop - start for start, stop, _ in cut)
     buffers = [np.empty((2, size), flat.dtype) for _ in range(n_shares)]
     ones = np.ones(len(outputs[0]), flat.dtype)
@@ -278,35 +330,39 @@ def _make_pieces(
         pieces.append([])
         for gradient, scratch in buffers:
             sources = []
-            for layer, columns, part_start, part_stop in parts:
+            for link, columns, part_start, part_stop in parts:
                 target = gradient[part_start - start : part_stop - start]
                 inputs = ones  # of a bias
                 if columns is not None:
-                    inputs = outputs[layer][:, columns].T
+                    inputs = outputs[link.source][:, columns].T
                     target = target.reshape(len(inputs), -1)
-                sources.append((inputs, gradients[layer + 1], target))
+                sources.append((inputs, gradients[link.target], target))
             n = stop - start
             arrays = (*flat[:, start:stop], gradient[:n], scratch[:n])
             pieces[-1].append(_Piece(sources, *arrays))
     return pieces
 
 
-def _cut_into_pieces(sizes: Sequence[int]) -> list[tuple[int, int, list[tuple]]]:
+def _cut_into_pieces(chain: Chain) -> list[tuple[int, int, list[tuple]]]:
     """Cut the flat array of parameters into pieces of about `_PIECE` numbers.
 
-    A piece is its start, its stop, and what it holds: rows of the kernel of a layer or,
-    without rows, its bias, each with its own start and stop.
+    A piece is its start, its stop, and what it holds: rows of a kernel or, without
+    rows, a bias, each with its own start and stop.
     """
+    sizes = chain.node_sizes
     pieces: list[tuple[int, int, list[tuple]]] = []
     end = 0
-    for layer, (n_inputs, n_units) in enumerate(pairwise(sizes)):
+    for link in chain.links:
+        n_inputs, n_units = sizes[link.source], sizes[link.target]
         n_rows = max(1, _PIECE // n_units)
         parts: list[tuple[slice | None, int]] = [
             (slice(i, i + n_rows), min(n_rows, n_inputs - i) * n_units)
             for i in range(0, n_inputs, n_rows)
         ]
-        for columns, size in [*parts, (None, n_units)]:
-            part = (layer, columns, end, end + size)
+        if link.bias:
+            parts.append((None, n_units))
+        for columns, size in parts:
+            part = (link, columns, end, end + size)
             if pieces and end + size - pieces[-1][0] <= _PIECE:
                 start, _, others = pieces[-1]
                 pieces[-1] = (start, end + size, [*others, part])

@@ -1,0 +1,69 @@
+"""Whether the columns of a table have units of their own, and which."""
+
+# Authors: The skae developers
+# SPDX-License-Identifier: BSD-3-Clause
+
+from typing import Any
+
+import numpy as np
+
+from skae._data import Data
+from skae._data.pairs import inputs_of
+from skae._engines.scaled import Scaling
+from skae._fitting.fitted import Fitted
+from skae._layers import is_chain
+
+# Rows that the scales are told from, and how few are too few.
+_MAX_ROWS, _MIN_ROWS = 20_000, 10
+# Columns are alike whose largest standard deviation is so many times the smallest.
+_MAX_RATIO = 5.0
+# They share a range, as pixels do, where half of them reach over so much of the widest.
+_SHARED = 0.8
+# Alike, they are left as they are where their standard deviation is within these.
+_PLAIN = 0.1, 10.0
+# The losses that mean the same of scaled columns.
+_LOSSES = ("mse", "mean_squared_error", "mae", "mean_absolute_error")
+
+
+def find_scaling(
+    estimator: Any, network: Any, data: Data, before: Fitted | None
+) -> Scaling | None:
+    """Give what makes the columns of a table alike, where they are not.
+
+    Going on, what was found before holds.
+    """
+    if before is not None:
+        return before.scaling
+    plain = (
+        estimator.scale == "auto"
+        and estimator.objective is None
+        and isinstance(estimator.loss, str)
+        and estimator.loss in _LOSSES
+        and isinstance(estimator.output_activation, str)
+        and estimator.output_activation in ("auto", "linear")
+    )
+    if not plain or len(data.schema.sample_shape) > 1 or not is_chain(network):
+        return None
+    rows, weight = data.some(_MAX_ROWS)
+    X = inputs_of(rows, data.paired).astype(np.float64)
+    if len(X) < _MIN_ROWS:
+        return None
+    with np.errstate(all="ignore"):
+        center = np.average(X, axis=0, weights=weight)
+        scale = np.sqrt(np.average((X - center) ** 2, axis=0, weights=weight))
+    # What varies by rounding alone is constant.
+    varies = scale > 1e-6 * np.abs(X).max(axis=0)
+    if not varies.any() or not np.isfinite(scale).all():
+        return None
+    spread = scale[varies]
+    if spread.max() <= _MAX_RATIO * spread.min() or _share_a_range(X[:, varies]):
+        whole = float(np.sqrt(np.square(spread).mean()))
+        if _PLAIN[0] <= whole <= _PLAIN[1]:
+            return None
+        return Scaling(center, np.full_like(scale, whole))
+    return Scaling(center, np.where(varies, scale, 1.0))
+
+
+def _share_a_range(X: np.ndarray) -> bool:
+    width = np.ptp(X, axis=0)
+    return bool((width >= _SHARED * width.max()).mean() >= 0.5)
