@@ -33,7 +33,7 @@ pipe = Pipeline(
 ClusterDisplay.from_estimator(pipe, X, y)
 # sphinx_gallery_start_ignore
 # Seen: Ten rows of digits: in front the centre of a cluster, then its nearest
-# members, nearly all of them the same digit.
+# members, in eight of the rows one digit, in two a mixture.
 # sphinx_gallery_end_ignore
 plt.show()
 
