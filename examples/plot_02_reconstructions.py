@@ -28,8 +28,8 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 ae = AutoencoderTransformer(latent_dim=10, random_state=0).fit(X_train)
 LossCurveDisplay.from_estimator(ae, log_scale=True)
 # sphinx_gallery_start_ignore
-# Seen: The training loss over 200 epochs, which falls steeply at first and is nearly
-# level at the end.
+# Seen: The training and the validation loss, which fall until the latent vectors are
+# arranged in epoch 60, rise a little and stay.
 # sphinx_gallery_end_ignore
 plt.show()
 
@@ -83,6 +83,6 @@ ReconstructionDisplay.from_estimator(
 )
 # sphinx_gallery_start_ignore
 # Seen: The same eight digits, what the autoencoder makes of them, and the
-# differences, most of them pale.
+# differences, paler on the whole.
 # sphinx_gallery_end_ignore
 plt.show()

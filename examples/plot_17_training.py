@@ -1,6 +1,6 @@
 """
-What happens in training? Groups part in a few epochs, then the strokes get sharper
-===================================================================================
+What happens in training? It starts as good as PCA, then the strokes get sharper
+================================================================================
 
 The loss is one number for each epoch. What the network can do by then is seen on its
 map of the samples, and in what it redraws.
@@ -25,7 +25,7 @@ X = (X / 16).astype(np.float32)
 ae = AutoencoderTransformer(epochs=30, random_state=0, callbacks=[Snapshots()]).fit(X)
 LossCurveDisplay.from_estimator(ae, log_scale=True)
 # sphinx_gallery_start_ignore
-# Seen: The loss over 30 epochs, which falls steeply at first and then slowly.
+# Seen: The loss over 30 epochs, which falls to about half and is level in the end.
 # sphinx_gallery_end_ignore
 plt.show()
 
@@ -38,9 +38,8 @@ plt.show()
 
 display = TrainingDisplay.from_estimator(ae, X, labels=y, random_state=0)
 # sphinx_gallery_start_ignore
-# Seen: Five maps, from before training to epoch 30, on which colours part; below,
-# four digits that come out as noise at first, as blurs in epoch 5, and can be read in
-# epoch 12.
+# Seen: Five maps, from before training to epoch 30, which change little; below, four
+# digits that can be read from the first, and are sharper in the end.
 # sphinx_gallery_end_ignore
 plt.show()
 
