@@ -27,6 +27,10 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 
 ae = AutoencoderTransformer(latent_dim=10, random_state=0).fit(X_train)
 LossCurveDisplay.from_estimator(ae, log_scale=True)
+# sphinx_gallery_start_ignore
+# Seen: The training and the validation loss, which fall until the latent vectors are
+# arranged in epoch 60, rise a little and stay.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%
@@ -50,6 +54,10 @@ print(f"test MSE: autoencoder {-ae.score(X_test):.4f}, PCA {pca_error:.4f}")
 ReconstructionDisplay.from_estimator(
     ae, X_test, n_samples=4, random_state=0, layout="columns"
 )
+# sphinx_gallery_start_ignore
+# Seen: Four test digits beside their reconstructions, which are a little smoother and
+# can all be read.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%
@@ -60,6 +68,10 @@ plt.show()
 ReconstructionDisplay.from_estimator(
     pca, X_test, n_samples=8, random_state=0, difference=True
 )
+# sphinx_gallery_start_ignore
+# Seen: Eight digits, what PCA makes of them, and the differences: strong red and blue
+# pixels in all of them.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%
@@ -69,4 +81,8 @@ plt.show()
 ReconstructionDisplay.from_estimator(
     ae, X_test, n_samples=8, random_state=0, difference=True
 )
+# sphinx_gallery_start_ignore
+# Seen: The same eight digits, what the autoencoder makes of them, and the
+# differences, paler on the whole.
+# sphinx_gallery_end_ignore
 plt.show()

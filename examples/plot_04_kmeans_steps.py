@@ -32,11 +32,11 @@ while True:
 print(f"nothing changes after {len(steps)} rounds")
 
 # %%
-# Each panel is one round. Colours are the assignments; the white diamonds are the old
+# Each panel is one round. Colours are the assignments; the empty diamonds are the old
 # centres, the coloured ones the new, and an arrow leads from each old to its new one.
 
 shown = [*range(5), len(steps) - 1]
-colors = np.array(["#0072b2", "#e69f00", "#009e73", "#cc79a7"])
+colors = np.array(["C0", "C1", "C2", "C3"])
 fig, axes = plt.subplots(2, 3, figsize=(9, 6), layout="constrained")
 for ax, i in zip(axes.flat, shown, strict=True):
     labels, old, new = steps[i]
@@ -47,6 +47,10 @@ for ax, i in zip(axes.flat, shown, strict=True):
     ax.scatter(*old.T, c="white", **diamond)
     ax.scatter(*new.T, c=colors, **diamond)
     ax.set(title=f"round {i + 1}", xticks=[], yticks=[], aspect="equal")
+# sphinx_gallery_start_ignore
+# Seen: Six rounds of K-means on four blobs. All centres start in one blob; round by
+# round arrows lead them apart, until each blob has its own in round 8.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%
@@ -61,6 +65,10 @@ inertia = [np.sum((X - new[labels]) ** 2) for labels, _, new in steps]
 fig, ax = plt.subplots(figsize=(5, 3), layout="constrained")
 ax.plot(range(1, len(steps) + 1), inertia, "o-")
 ax.set(xlabel="round", ylabel="inertia")
+# sphinx_gallery_start_ignore
+# Seen: The inertia by round: it falls by half in the second, is nearly level until
+# the fifth, falls again and stays.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%

@@ -59,6 +59,10 @@ frame.iloc[:, :4].round(2)
 
 ae.set_output(transform="default")
 LatentDisplay.from_estimator(ae, images)
+# sphinx_gallery_start_ignore
+# Seen: Five rows of nine digits. In each row one latent value goes from low to high,
+# and the digit changes a little.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%
@@ -71,4 +75,8 @@ plt.show()
 LatentDisplay.from_estimator(
     ae, images, kind="between", samples=[np.argmax(y == d) for d in (0, 6, 8, 3)]
 )
+# sphinx_gallery_start_ignore
+# Seen: Three rows of nine digits, in which a 0 turns into a 6, a 6 into an 8 and an 8
+# into a 3.
+# sphinx_gallery_end_ignore
 plt.show()

@@ -31,6 +31,10 @@ pipe = Pipeline(
 ).fit(X)
 
 ClusterDisplay.from_estimator(pipe, X, y)
+# sphinx_gallery_start_ignore
+# Seen: Ten rows of digits: in front the centre of a cluster, then its nearest
+# members, in eight of the rows one digit, in two a mixture.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%
@@ -40,6 +44,10 @@ plt.show()
 # What a cluster holds at its edge tells more about its errors.
 
 ClusterDisplay.from_estimator(pipe, X, y, kind="farthest")
+# sphinx_gallery_start_ignore
+# Seen: Ten rows of digits: the members farthest from the centre of each cluster, many
+# of them odd or of another digit.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%
@@ -50,4 +58,8 @@ plt.show()
 # other; each row ends with what either cluster holds.
 
 ClusterDisplay.from_estimator(pipe, X, y, kind="between")
+# sphinx_gallery_start_ignore
+# Seen: Ten rows of digits that lead from one cluster to the next; in the middle many
+# can be read as either.
+# sphinx_gallery_end_ignore
 plt.show()

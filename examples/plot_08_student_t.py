@@ -30,6 +30,10 @@ for ax in axes:
     ax.set(xlabel="distance", ylabel="density")
 axes[1].set(yscale="log", ylim=(1e-7, 1))
 axes[1].legend(loc="lower center", fontsize="small")
+# sphinx_gallery_start_ignore
+# Seen: The two densities. Student's t is lower in the middle; on a logarithmic scale
+# the normal density falls like a parabola and Student's t stays far above it.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%
@@ -49,6 +53,10 @@ ax.plot(d, on_map, linewidth=2)
 ax.plot(d, d, ":", color="grey")
 ax.text(3.1, 3.6, "equal", color="grey", ha="right", rotation=0)
 ax.set(xlabel="distance in the data", ylabel="distance on the map", ylim=(0, 20))
+# sphinx_gallery_start_ignore
+# Seen: The distance on the map by the distance in the data: equal for small ones, and
+# far larger on the map for large ones.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%
@@ -69,4 +77,8 @@ ax.set(
     xticks=dimensions,
     yscale="log",
 )
+# sphinx_gallery_start_ignore
+# Seen: Bars that fall on a logarithmic scale, from a half in one dimension to less
+# than a thousandth in twelve.
+# sphinx_gallery_end_ignore
 plt.show()

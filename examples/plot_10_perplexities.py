@@ -29,6 +29,10 @@ y = y[:1000]
 PerplexityDisplay.from_latents(
     Z, labels=y, perplexities=(5, 15, 30, 50), random_state=0
 )
+# sphinx_gallery_start_ignore
+# Seen: Four t-SNE maps, of perplexity 5, 15, 30 and 50, with the same islands in the
+# same places.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%
@@ -42,4 +46,8 @@ plt.show()
 PerplexityDisplay.from_latents(
     Z[:500], labels=y[:500], perplexities=(2, 30, 150), random_state=0
 )
+# sphinx_gallery_start_ignore
+# Seen: Three t-SNE maps: crumbs at perplexity 2, islands at 30, and islands run
+# together at 150.
+# sphinx_gallery_end_ignore
 plt.show()

@@ -30,6 +30,10 @@ fig, ax = plt.subplots(figsize=(9, 7.5), layout="constrained")
 display = EmbeddingDisplay.from_embedding(
     embedding, labels=y, images=X, n_images=200, name="t-SNE", ax=ax
 )
+# sphinx_gallery_start_ignore
+# Seen: A t-SNE map with small pictures of digits at their points: each island holds
+# one digit, slanted ones on one side.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%
@@ -59,6 +63,9 @@ from skae.plotting import LatentDisplay
 
 ae = AutoencoderTransformer(random_state=0).fit(X)
 display = LatentDisplay.from_estimator(ae, X)
+# sphinx_gallery_start_ignore
+# Seen: Five rows of nine digits. In each row one latent value goes from low to high.
+# sphinx_gallery_end_ignore
 plt.show()
 page = display.to_html(folder / "explorer.html", labels=y, title="Latent space")
 print(f"{page.name}: {page.stat().st_size / 2**10:.0f} KiB")

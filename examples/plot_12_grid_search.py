@@ -44,6 +44,10 @@ for (i, j), error in np.ndenumerate(errors):
 ax.set_xticks(range(3), grid["latent_dim"])
 ax.set_yticks(range(3), grid["activation"])
 ax.set(title="mean squared error", xlabel="latent_dim", ylabel="activation")
+# sphinx_gallery_start_ignore
+# Seen: A table of errors by activation and latent size. ReLU with 16 latent values has
+# the smallest, 0.0065.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%

@@ -76,6 +76,10 @@ for name, ae in fits.items():
     print(f"{name:13} {n_parameters:7,} parameters, test MSE {error:.4f}")
 
 LossCurveDisplay.from_estimator(fits, log_scale=True)
+# sphinx_gallery_start_ignore
+# Seen: Three loss curves. Those of the dense and of the residual network lie close
+# together, that with dropout ends well above them.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%

@@ -59,6 +59,9 @@ import matplotlib.pyplot as plt
 from skae.plotting import LossCurveDisplay, ReconstructionDisplay
 
 ReconstructionDisplay.from_estimator(ae, X, n_samples=8, random_state=0, layout="rows")
+# sphinx_gallery_start_ignore
+# Seen: Eight digits above their reconstructions, which are a little blurred.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%
@@ -77,6 +80,10 @@ ae.set_params(
 print(f"latent vectors {ae.transform(X).shape}, {len(ae.history_['loss'])} epochs")
 
 LossCurveDisplay.from_estimator(ae, log_scale=True)
+# sphinx_gallery_start_ignore
+# Seen: Training and validation loss over seven epochs. Both fall, and a circle marks
+# the last epoch as the best.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%

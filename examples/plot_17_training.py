@@ -1,16 +1,16 @@
 """
-What happens in training? Groups part in a few epochs, then the strokes get sharper
-===================================================================================
+What happens in training? It starts as good as PCA, then the strokes get sharper
+================================================================================
 
-The loss is one number an epoch. What the network can do by then is seen on its map of
-the samples, and on what it redraws.
+The loss is one number for each epoch. What the network can do by then is seen on its
+map of the samples, and in what it redraws.
 """
 
 # %%
 # Keep the weights by epoch
 # -------------------------
 #
-# `Snapshots` is a Keras callback, as any that `callbacks` takes. It keeps the weights
+# `Snapshots` is a Keras callback, like any other in `callbacks`. It keeps the weights
 # at the end of each epoch, and those before the first.
 
 import matplotlib.pyplot as plt
@@ -24,6 +24,9 @@ X, y = load_digits(return_X_y=True)
 X = (X / 16).astype(np.float32)
 ae = AutoencoderTransformer(epochs=30, random_state=0, callbacks=[Snapshots()]).fit(X)
 LossCurveDisplay.from_estimator(ae, log_scale=True)
+# sphinx_gallery_start_ignore
+# Seen: The loss over 30 epochs, which falls to about half and is level in the end.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%
@@ -34,6 +37,10 @@ plt.show()
 # variance at the end.
 
 display = TrainingDisplay.from_estimator(ae, X, labels=y, random_state=0)
+# sphinx_gallery_start_ignore
+# Seen: Five maps, from before training to epoch 30, which change little; below, four
+# digits that can be read from the first, and are sharper in the end.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%

@@ -55,6 +55,7 @@ from skae._fitting.plan import held_out, make_plan, make_spec
 from skae._fitting.progress import RowsBar
 from skae._fitting.run import Run, begin, lease
 from skae._hints import refuse_parts_of_names, with_hints
+from skae._links import doc_link_template
 from skae._models import UnbuiltModel, build_models, join_models, latent_models
 
 try:
@@ -109,13 +110,13 @@ class AutoencoderTransformer(
         "whiten" chooses the scales of the latent space at the end, so that nearest
         neighbours differ by as much in every direction, which brings out clusters. It
         is a linear map, put into the layers before and after the latent vector;
-        reconstructions stay as they are. It takes `latent_activation="linear"`, one of
+        reconstructions stay as they are. It needs `latent_activation="linear"`, one of
         the networks of skae, and 200 samples for each latent dimension.
         "spectral" also draws the latent vectors, in the last two fifths of the epochs,
         to a spectral embedding of the graph of their nearest neighbours [3]_, while
         the decoder goes on training. Clusters are set apart, and K-means finds them in
         most of its runs; the reconstruction error is some 5 to 15 percent higher. It
-        takes 5 epochs, 500 steps, 4 to 20 latent dimensions, and no early stopping.
+        needs 5 epochs, 500 steps, 4 to 20 latent dimensions, and no early stopping.
         `arranged_` says what was done, and why not. `partial_fit` arranges nothing.
 
     scale : "auto" or None, default="auto"
@@ -393,10 +394,7 @@ class AutoencoderTransformer(
 
     # Where the HTML representation of scikit-learn links to.
     _doc_link_module = "skae"
-    _doc_link_template = (
-        "https://skae.readthedocs.io/en/stable/generated/"
-        "{estimator_module}.{estimator_name}.html"
-    )
+    _doc_link_template = property(doc_link_template)
 
     # encoder_ and decoder_, once they were asked for.
     _models = None

@@ -27,6 +27,7 @@ from skae._keras_checks import (
     shaped,
     unchanged_on_error,
 )
+from skae._links import doc_link_template
 
 __all__ = ["KerasAutoencoderTransformer"]
 
@@ -76,7 +77,7 @@ class KerasAutoencoderTransformer(
         when the output depends on more than the latent vector.
 
     history_ : dict of str to list of float
-        What Keras recorded, a value an epoch: "loss", and "val_loss" and metrics
+        What Keras recorded, a value for each epoch: "loss", and "val_loss" and metrics
         where `regressor` asks for them.
 
     sample_shape_ : tuple of int
@@ -160,10 +161,7 @@ class KerasAutoencoderTransformer(
 
     # Where the HTML representation of scikit-learn links to.
     _doc_link_module = "skae"
-    _doc_link_template = (
-        "https://skae.readthedocs.io/en/stable/generated/"
-        "{estimator_module}.{estimator_name}.html"
-    )
+    _doc_link_template = property(doc_link_template)
 
     _parameter_constraints: dict = {
         "regressor": [HasMethods(["initialize", "fit", "set_params"]), None],

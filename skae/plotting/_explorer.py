@@ -22,7 +22,11 @@ _COMPARED = 200
 # The largest difference, as a part of the range of a column.
 _NEAR = 1e-3
 # Layers of Keras that leave the values of a dense network as they are.
-_PASSING = {"InputLayer", "Reshape", "Flatten", "Dropout", "Identity"}
+_PASSING = {"InputLayer", "Reshape", "Flatten", "Dropout", "Identity", "Add"}
+# Layers of a linear path around those of a dense network, the second of which gives
+# the logits of what the first would, from so much above 0 to as much below 1.
+_PATHS = {"decoder_path", "decoder_logits"}
+_LEAST_OUTPUT = 0.01
 
 
 def _erf(x):
@@ -67,7 +71,6 @@ def explorer_page(
     codes, names = None, None
     if labels is not None:
         codes, names = encode_labels(labels, len(Z), class_names)
-    layers, scaling = _layers_of(transformer, Z)
     around = Surroundings(Z)
     axes, origin, share = _plane(around)
     # A fixed choice, so that the same data make the same page.
@@ -81,23 +84,34 @@ def explorer_page(
         "axes": axes.tolist(),
         "origin": origin.tolist(),
         "start": Z[around.base].tolist(),
-        "layers": [
-            {
-                "kernel": as_text(kernel),
-                "bias": as_text(bias),
-                "n_out": kernel.shape[1],
-                "activation": activation,
-            }
-            for kernel, bias, activation in layers
-        ],
-        "scaling": scaling and [one.tolist() for one in scaling],
         "sliders": _sliders(around),
         "hint": "Move over the map: the decoder draws what lies there. "
         "Sliders move latent values.",
         "remarks": _remarks(around, rows, share),
     }
+    data |= _decoder_data(*_layers_of(transformer, Z))
     data |= _output(transformer, X, Z, shape)
     return make_page(data, title, "Latent space")
+
+
+def _decoder_data(layers, path, scaling):
+    """Return what the page decodes by."""
+    decoder = {
+        "layers": [
+            {
+                "kernel": as_text(kernel),
+                "bias": as_text(bias),
+                "activation": activation,
+            }
+            for kernel, bias, activation in layers
+        ],
+        "scaling": scaling and [one.tolist() for one in scaling],
+    }
+    if path:
+        kernel, bias, least = path
+        beside = {"kernel": as_text(kernel), "bias": as_text(bias), "least": least}
+        decoder["path"] = beside
+    return decoder
 
 
 def _plane(around):
@@ -177,7 +191,7 @@ def _decoded(transformer, Z):
 
 
 def _layers_of(transformer, Z):
-    """Return kernel, bias and activation of each layer, and the scaling of columns.
+    """Return kernel, bias and activation of each layer, a linear path and a scaling.
 
     Steps of a Pipeline before the autoencoder may scale columns, which is found by
     comparison. What layers and scaling give is compared with `inverse_transform`, so
@@ -187,27 +201,41 @@ def _layers_of(transformer, Z):
     while hasattr(last, "steps"):
         real = [step for _, step in last.steps if step not in (None, "passthrough")]
         last = real[-1]
-    layers = _dense_layers(last)
+    layers, path = _dense_layers(last)
     some = Z[:: max(1, len(Z) // _COMPARED)]
     true = _decoded(transformer, some)
-    ours = _forward(layers, some)
+    ours = _forward(layers, path, some)
     if ours.shape != true.shape:
         _refuse(transformer, f"{ours.shape[1]} values become {true.shape[1]}")
     unit = np.ptp(true, axis=0)
     near = _NEAR * np.where(unit > 0, unit, 1.0)
     if np.all(np.abs(ours - true) <= near):
-        return layers, None
+        return layers, path, None
     factor, offset = _column_scaling(ours, true)
     if not np.all(np.abs(ours * factor + offset - true) <= near):
         _refuse(transformer, "inverse_transform gives other values than its layers")
-    return layers, (factor, offset)
+    return layers, path, (factor, offset)
 
 
-def _forward(layers, values):
+def _forward(layers, path, Z):
     # What overflows differs from `inverse_transform`, and is refused for that.
     with np.errstate(over="ignore", invalid="ignore"):
-        for kernel, bias, activation in layers:
-            values = _ACTIVATIONS[activation](values @ kernel + bias)
+        values = Z
+        for i, (kernel, bias, activation) in enumerate(layers, start=1):
+            values = values @ kernel + bias
+            if path and i == len(layers):
+                values = values + _beside(path, Z)
+            values = _ACTIVATIONS[activation](values)
+    return values
+
+
+def _beside(path, Z):
+    """Return what a linear path adds to the last layer."""
+    kernel, bias, least = path
+    values = Z @ kernel + bias
+    if least:
+        values = np.clip(values, least, 1 - least)
+        values = np.log(values / (1 - values))
     return values
 
 
@@ -221,7 +249,7 @@ def _column_scaling(ours, true):
 
 
 def _dense_layers(estimator):
-    """Return the dense layers of a decoder, known by what it offers."""
+    """Return the dense layers of a decoder, known by what it offers, and its path."""
     if hasattr(estimator, "decoder_"):
         return _keras_layers(estimator, estimator.decoder_)
     if hasattr(estimator, "components_") and hasattr(estimator, "mean_"):
@@ -230,29 +258,45 @@ def _dense_layers(estimator):
             estimator, "explained_variance_"
         ):
             kernel = kernel * np.sqrt(estimator.explained_variance_)[:, None]
-        return [(kernel, np.asarray(estimator.mean_, dtype=float), "linear")]
+        return [(kernel, np.asarray(estimator.mean_, dtype=float), "linear")], None
     return _refuse(estimator, "it has no decoder_")
 
 
 def _keras_layers(estimator, decoder):
-    layers = []
+    layers: list[tuple] = []
+    path = None
     for layer in decoder.layers:
         kind = type(layer).__name__
         if kind in _PASSING:
             continue
-        if kind != "Dense":
+        if (name := getattr(layer, "name", None)) in _PATHS:
+            least = _LEAST_OUTPUT if name == "decoder_logits" else 0
+            path = (*_kernel_and_bias(layer), least)
+            continue
+        if kind not in ("Dense", "Activation"):
             _refuse(estimator, f"its decoder has a layer {kind}")
-        activation = getattr(layer.activation, "__name__", str(layer.activation))
-        if activation not in _ACTIVATIONS:
-            _refuse(
-                estimator,
-                f"its decoder has the activation {activation!r}, which is none of "
-                f"{sorted(_ACTIVATIONS)}",
-            )
-        kernel, *bias = (np.asarray(one, dtype=float) for one in layer.get_weights())
-        offset = bias[0] if bias else np.zeros(kernel.shape[1])
-        layers.append((kernel, offset, activation))
-    return layers
+        activation = _activation_of(estimator, layer)
+        if kind == "Activation":
+            layers[-1] = (*layers[-1][:2], activation)
+        else:
+            layers.append((*_kernel_and_bias(layer), activation))
+    return layers, path
+
+
+def _activation_of(estimator, layer):
+    activation = getattr(layer.activation, "__name__", str(layer.activation))
+    if activation not in _ACTIVATIONS:
+        _refuse(
+            estimator,
+            f"its decoder has the activation {activation!r}, which is none of "
+            f"{sorted(_ACTIVATIONS)}",
+        )
+    return activation
+
+
+def _kernel_and_bias(layer):
+    kernel, *bias = (np.asarray(one, dtype=float) for one in layer.get_weights())
+    return kernel, bias[0] if bias else np.zeros(kernel.shape[1])
 
 
 def _refuse(estimator, why):

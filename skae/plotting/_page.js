@@ -237,18 +237,28 @@ const ACTIVATIONS = {
   softsign: (x) => x / (1 + Math.abs(x)),
   exponential: Math.exp,
 };
-let layers = null, latents = null, output = null, sliders = [], bars = [];
+let layers = null, path = null, latents = null, output = null, sliders = [], bars = [];
+function linear(h, { kernel, bias }) {
+  const next = Float32Array.from(bias), n = next.length;
+  for (let i = 0; i < h.length; i++) {
+    const v = h[i], row = i * n;
+    if (v !== 0) for (let j = 0; j < n; j++) next[j] += v * kernel[row + j];
+  }
+  return next;
+}
+function beside(values) {
+  // A linear path around the layers, perhaps to the logits of what it gives.
+  const { least } = path, added = linear(values, path);
+  const clip = (v) => Math.min(Math.max(v, least), 1 - least);
+  return least ? added.map((v) => Math.log(clip(v) / (1 - clip(v)))) : added;
+}
 function decode(values) {
   let h = Float32Array.from(values);
-  for (const { kernel, bias, n_out, activation } of layers) {
-    const next = Float32Array.from(bias), f = ACTIVATIONS[activation];
-    for (let i = 0; i < h.length; i++) {
-      const v = h[i], row = i * n_out;
-      if (v !== 0) for (let j = 0; j < n_out; j++) next[j] += v * kernel[row + j];
-    }
-    for (let j = 0; j < n_out; j++) next[j] = f(next[j]);
-    h = next;
-  }
+  layers.forEach((layer, k) => {
+    const next = linear(h, layer), f = ACTIVATIONS[layer.activation];
+    const added = path && k === layers.length - 1 ? beside(values) : null;
+    h = next.map((v, j) => f(added ? v + added[j] : v));
+  });
   if (D.scaling) h = h.map((v, j) => v * D.scaling[0][j] + D.scaling[1][j]);
   return h;
 }
@@ -299,6 +309,7 @@ function explore(x, y, mx, my) {
 if (D.layers) {
   layers = D.layers.map((one) =>
     ({ ...one, kernel: floats(one.kernel), bias: floats(one.bias) }));
+  path = D.path && { ...D.path, kernel: floats(D.path.kernel), bias: floats(D.path.bias) };
   latents = [...D.start];
   const head = (text) => make("div", controls, { textContent: text, className: "quiet" });
   if (D.columns) {

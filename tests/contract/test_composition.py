@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import cloudpickle
 import joblib
@@ -316,13 +317,33 @@ def test_functions_of_the_user_travel_by_cloudpickle():
 # ----------------------------------------------------------------------- how it shows
 
 
-def test_html_links_to_the_documentation():
+@pytest.fixture
+def published(monkeypatch):
+    """Let the metadata of the package name a site, as they will once there is one."""
+    from skae import _links
+
+    urls = ["Source, https://host/code", "Documentation, https://host/docs/"]
+    monkeypatch.setattr(
+        _links, "metadata", lambda _: SimpleNamespace(get_all=lambda _: urls)
+    )
+    _links._site.cache_clear()
+    yield urls
+    _links._site.cache_clear()
+
+
+def test_html_links_to_the_documentation(published):
+    page = "https://host/docs/generated/skae.AutoencoderTransformer.html"
     html = estimator_html_repr(small().fit(X))
-    assert "https://skae.readthedocs.io" in html
-    assert "skae.AutoencoderTransformer.html" in html
+    assert page in html
     assert "DenseNetwork" in html
-    inside = estimator_html_repr(make_pipeline(StandardScaler(), small()))
-    assert "skae.AutoencoderTransformer.html" in inside
+    assert page in estimator_html_repr(make_pipeline(StandardScaler(), small()))
+
+
+def test_html_links_to_no_page_that_is_not_there(published):
+    published.clear()
+    html = estimator_html_repr(make_pipeline(StandardScaler(), small()))
+    assert "skae.AutoencoderTransformer.html" not in html
+    assert "sklearn.preprocessing.StandardScaler.html" in html
 
 
 SHOWN = """

@@ -18,7 +18,10 @@ DOCS = ROOT / "docs"
 if not DOCS.exists():
     pytest.skip("the documentation is not here", allow_module_level=True)
 
-PAGES = sorted([*DOCS.glob("*.rst"), *DOCS.glob("user_guide/*.rst")])
+PAGES = sorted(
+    [*DOCS.glob("*.rst"), *DOCS.glob("user_guide/*.rst"), *DOCS.glob("ko/*.rst")]
+)
+CHAPTERS = "chapter.rst", "ko/chapter.rst"
 EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
 
 
@@ -86,3 +89,42 @@ def test_examples_ask_and_answer(example):
 def test_the_chapter_is_complete():
     text = (DOCS / "chapter.rst").read_text()
     assert re.findall(r"^   \* - (\d+)$", text, re.M) == [str(i) for i in range(1, 13)]
+
+
+def test_korean_pages_name_the_same_figures():
+    english, korean = ((DOCS / name).read_text() for name in CHAPTERS)
+    figures = re.findall(r"plot_\d+_\w+", english.split("How well")[0])
+    assert re.findall(r"plot_\d+_\w+", korean)[: len(figures)] == figures
+
+
+def test_what_is_cited_is_this_version():
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"version: {skae.__version__}\n" in citation
+    assert f"version = {{{skae.__version__}}}" in (DOCS / "citing.rst").read_text()
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_say_what_their_figures_show(example):
+    text = example.read_text()
+    assert text.count("plt.show()") <= text.count("# Seen: ")
+
+
+@pytest.mark.parametrize(
+    ("page", "questions"),
+    [
+        (
+            "faq.rst",
+            [
+                "Can I fill missing values?",
+                "Is there a variational autoencoder?",
+                "When should I use PCA instead?",
+                "How do I put it on a server?",
+            ],
+        ),
+        ("ko/index.rst", ["누락된 값을", "VAE", "언제 PCA를", "서버에는 어떻게"]),
+    ],
+)
+def test_what_people_ask_first_is_one_click_from_the_landing_page(page, questions):
+    assert (DOCS / page).resolve() in targets(DOCS / "index.rst")
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert [question for question in questions if question not in text] == []

@@ -17,6 +17,7 @@ from sklearn.decomposition import NMF, PCA, FastICA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
+from skae import AutoencoderTransformer
 from skae.plotting import EmbeddingDisplay, LatentDisplay, _page
 from skae.plotting._explorer import _ACTIVATIONS
 
@@ -292,6 +293,16 @@ def test_decoded_numbers_equal_inverse_transform(browser, tmp_path, pyplot, acti
     display = LatentDisplay.from_estimator(ae, DIGITS)
     _open(browser, display.to_html(tmp_path / "p.html", n_samples=100))
     _compare(browser, ae, DIGITS)
+
+
+@pytest.mark.parametrize(
+    "X", [DIGITS.astype(np.float32) / 16, WINE.data], ids=["pixels", "table"]
+)
+def test_a_fitted_autoencoder_decodes_as_in_the_page(browser, tmp_path, pyplot, X):
+    ae = AutoencoderTransformer(3, epochs=5, random_state=0).fit(X)
+    display = LatentDisplay.from_estimator(ae, X)
+    _open(browser, display.to_html(tmp_path / "p.html", n_samples=50))
+    _compare(browser, ae, X)
 
 
 def _compare(browser, estimator, X):

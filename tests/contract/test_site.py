@@ -1,0 +1,177 @@
+"""The built site is seen whole: on a desk, on a laptop and on a phone.
+
+The pages are those of a build, `docs/_build/html` or the folder that the environment
+variable `SKAE_SITE` names:
+
+    python -m sphinx -W --keep-going -b html docs docs/_build/html
+    python -m pytest tests/contract/test_site.py
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = Path(os.environ.get("SKAE_SITE", ROOT / "docs" / "_build" / "html"))
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+PAGES = sorted(
+    path
+    for path in SITE.rglob("*.html")
+    if not path.relative_to(SITE).parts[0].startswith("_")
+)
+
+pytestmark = pytest.mark.long
+if not PAGES:
+    pytest.skip(f"needs a built site: {SITE} is none", allow_module_level=True)
+
+CUT_CODE = """
+return [...document.querySelectorAll('pre')]
+  .filter((one) => one.clientWidth && one.scrollWidth > one.clientWidth + 1)
+  .map((one) => one.textContent.trim().slice(0, 60))
+"""
+# Code, wide tables and formulas lie in boxes of their own, with bars to scroll by.
+BOXES = "pre, .pst-scrollable-table-container, .output_html, .math"
+WIDE_ELEMENTS = f"""
+return [...document.querySelectorAll('body *')]
+  .filter((one) => {{
+    const box = one.getBoundingClientRect();
+    const inside = one.parentElement.closest('{BOXES}');
+    return box.width && box.height && box.right > innerWidth + 1 && !inside;
+  }})
+  .map((one) => `${{one.tagName}}.${{one.className}} ${{one.textContent.slice(0, 40)}}`)
+"""
+IMAGES = """
+return [...document.querySelectorAll('img, [role=img], iframe')]
+  .filter((one) => !one.closest('[aria-hidden=true]'))
+  .map((one) => ({
+  file: (one.getAttribute('src') || '').split('/').pop(),
+  words: one.getAttribute('alt') ?? one.getAttribute('aria-label') ?? one.title ?? '',
+  named: !!one.closest('.sphx-glr-thumbcontainer'),
+  drawn: one.tagName !== 'IMG' || one.loading === 'lazy' || one.naturalWidth > 0,
+}))
+"""
+
+# A page has one of two figures for its theme.
+TWINS = """
+const shown = (one) => one.getClientRects().length > 0;
+const found = [];
+for (const theme of ['light', 'dark']) {
+  document.documentElement.dataset.theme = theme;
+  for (const dark of document.querySelectorAll('.bd-article img[src*="_dark."]')) {
+    const name = dark.getAttribute('src').replace('_dark.', '.');
+    const light = document.querySelector(`.bd-article img[src="${name}"]`);
+    const right = shown(dark) === (theme === 'dark') && shown(light) !== shown(dark);
+    if (!right) found.push(`${theme}: ${name}`);
+  }
+}
+return found;
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A headless Chromium."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    if CHROMIUM is None or DRIVER is None:
+        pytest.skip("needs Chromium and chromedriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for switch in (
+        "headless",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-quic",
+        "no-first-run",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+        f"user-data-dir={tmp_path_factory.mktemp('profile')}",
+    ):
+        options.add_argument(f"--{switch}")
+    service = webdriver.ChromeService(executable_path=DRIVER)
+    driver = webdriver.Chrome(options=options, service=service)
+    yield driver
+    driver.quit()
+
+
+def look(browser, script, width):
+    """Give what a script finds on each page at a width, where it finds anything."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    found = {}
+    for page in PAGES:
+        browser.get(page.as_uri())
+        if seen := browser.execute_script(script):
+            found[str(page.relative_to(SITE))] = seen
+    return found
+
+
+@pytest.mark.parametrize("width", [1280, 1440])
+def test_no_code_is_cut(browser, width):
+    assert look(browser, CUT_CODE, width) == {}
+
+
+def test_nothing_is_wider_than_a_phone(browser):
+    assert look(browser, WIDE_ELEMENTS, 400) == {}
+
+
+def test_every_image_says_what_is_seen(browser):
+    mute = {}
+    for page, images in look(browser, IMAGES, 1280).items():
+        silent = [one["file"] for one in images if not (one["named"] or speaks(one))]
+        if silent:
+            mute[page] = silent
+    assert mute == {}
+
+
+def speaks(image):
+    """Tell whether an image has words for it that are not just its file's name."""
+    letters = re.sub(r"[\W_]+", " ", image["words"]).strip().lower()
+    stem = re.sub(r"[\W_]+", " ", Path(image["file"]).stem).strip().lower()
+    named = letters == stem or stem.endswith(letters) or letters.startswith("plot ")
+    return bool(letters) and not named
+
+
+def test_every_image_is_there(browser):
+    gone = {}
+    for page, images in look(browser, IMAGES, 1280).items():
+        if names := [one["file"] for one in images if not one["drawn"]]:
+            gone[page] = names
+    assert gone == {}
+
+
+def test_a_figure_is_dark_on_dark_pages_alone(browser):
+    assert look(browser, TWINS, 1280) == {}
+
+
+def test_the_decoder_draws_on_the_landing_page(browser):
+    ui = pytest.importorskip("selenium.webdriver.support.ui")
+    browser.get((SITE / "index.html").as_uri())
+    frame = browser.find_element("css selector", "iframe.skae-explorer")
+    browser.execute_script("arguments[0].scrollIntoView()", frame)
+    browser.switch_to.frame(frame)
+    ui.WebDriverWait(browser, 30).until(
+        lambda driver: driver.execute_script("return typeof skae == 'object'")
+    )
+    pixels = browser.execute_script("return skae.decode([0, 0])")
+    browser.switch_to.default_content()
+    assert len(pixels) == 256
+    assert 0 <= min(pixels) < 0.2 < 0.6 < max(pixels) <= 1
+
+
+def test_pages_need_no_network():
+    """Nothing is loaded from elsewhere; links may lead there."""
+    loads = re.compile(
+        r"<(?:script|img|iframe|source)[^>]+src=\"https?:[^\"]+|"
+        r"<link[^>]+rel=\"stylesheet\"[^>]+href=\"https?:[^\"]+"
+    )
+    found = {
+        str(page.relative_to(SITE)): hits
+        for page in PAGES
+        if (hits := loads.findall(page.read_text(encoding="utf-8")))
+    }
+    assert found == {}
