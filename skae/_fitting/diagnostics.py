@@ -116,11 +116,11 @@ def _warn_of_rivals(
         return
     if has_path(spec.network) or len(sample) <= _ROWS_OF_COMPONENT * spec.latent_dim:
         return
-    centred = sample - sample.mean(axis=0)
-    share = np.full(len(sample), 1 / len(sample))
+    mean = sample.mean(axis=0)
+    share, unit = np.full(len(sample), 1 / len(sample)), np.ones(len(mean))
     with one_blas_thread():
-        V = principal_components(centred, share, spec.latent_dim)
-        left = centred - (centred @ V) @ V.T
+        V = principal_components(sample, share, spec.latent_dim, mean, unit)
+        left = (sample - mean) - ((sample - mean) @ V) @ V.T
     rival = float(np.square(left).mean())
     if error > _WORSE * rival:
         warn(

@@ -15,8 +15,9 @@ from skae._engines.scaled import Scaling
 from skae._models import Spec
 from skae._threads import one_blas_thread
 
-# Rows, and their bytes in float64, that stand for all.
-_MAX_ROWS, _MAX_BYTES = 20_000, 2**28
+# Rows, and their bytes, that stand for all, and how many are decomposed at once.
+_MAX_ROWS, _MAX_BYTES = 20_000, 2**26
+_BLOCK_ROWS = 2048
 # Up to this many rows or columns the decomposition is exact.
 _MAX_EXACT = 2000
 
@@ -35,17 +36,19 @@ def start_at_components(
     more latent values than components, those too many begin at zero.
     """
     n_values = math.prod(spec.sample_shape)
-    n_rows = min(_MAX_ROWS, max(2, _MAX_BYTES // (8 * n_values)))
-    rows, weight = data.some(n_rows)
-    X = inputs_of(rows, data.paired).reshape(len(rows), -1).astype(np.float64)
-    wanted = outputs_of(rows, data.paired).reshape(len(rows), -1)
-    if scaling is not None:
-        X, wanted = scaling.apply(X, np.float64), scaling.apply(wanted, np.float64)
+    n_bytes = n_values * data.dtype.itemsize * (1 + data.paired)
+    rows, weight = data.some(min(_MAX_ROWS, max(2, _MAX_BYTES // n_bytes)))
+    X = inputs_of(rows, data.paired).reshape(len(rows), -1)
     share = weight.astype(np.float64) / weight.sum(dtype=np.float64)
     with one_blas_thread(), np.errstate(all="ignore"):
-        mean = share @ X
-        V = principal_components(X - mean, share, spec.latent_dim)
-    middle = share @ wanted.astype(np.float64) if data.paired else mean
+        mean = middle = weighted_mean(X, share)
+        if data.paired:
+            wanted = outputs_of(rows, data.paired).reshape(len(rows), -1)
+            middle = weighted_mean(wanted, share)
+        unit = np.ones(n_values) if scaling is None else scaling.scale
+        V = principal_components(X, share, spec.latent_dim, mean, unit)
+    if scaling is not None:
+        mean, middle = scaling.apply(np.stack([mean, middle]), np.float64)
     weights = list(weights)
     # The last bias and the path of the encoder; the path of the decoder is last of all.
     for i, value in zip(
@@ -55,24 +58,47 @@ def start_at_components(
     return weights
 
 
+def weighted_mean(X: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Give the mean of rows, in float64."""
+    mean = np.zeros(X.shape[1])
+    for start in range(0, len(X), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        mean += share[block] @ X[block].astype(np.float64)
+    return mean
+
+
 def principal_components(
-    centred: np.ndarray, share: np.ndarray, n_components: int
+    X: np.ndarray,
+    share: np.ndarray,
+    n_components: int,
+    mean: np.ndarray,
+    unit: np.ndarray,
 ) -> np.ndarray:
-    """Give the first principal components of centred rows, a column each."""
-    n_rows, n_columns = centred.shape
-    scaled = centred * np.sqrt(share)[:, np.newaxis]
+    """Give the first principal components of rows, a column each.
+
+    Each column of the rows is taken from its mean, and in its unit; a row counts by its
+    share.
+    """
+    n_rows, n_columns = X.shape
     n = min(n_components, n_rows, n_columns)
     if n_columns <= min(n_rows, _MAX_EXACT) or n_columns <= n:
+        product = np.zeros((n_columns, n_columns))
+        for start in range(0, n_rows, _BLOCK_ROWS):
+            block = slice(start, start + _BLOCK_ROWS)
+            some = (X[block] - mean) / unit * np.sqrt(share[block])[:, np.newaxis]
+            product += some.T @ some
         last = n_columns - n, n_columns - 1
-        V = eigh(scaled.T @ scaled, subset_by_index=last)[1][:, ::-1]
-    elif n_rows <= _MAX_EXACT or n_rows <= n:
-        last = n_rows - n, n_rows - 1
-        V = scaled.T @ eigh(scaled @ scaled.T, subset_by_index=last)[1][:, ::-1]
-        # A component without any variance is rounding.
-        lengths = np.linalg.norm(V, axis=0)
-        V /= np.where(lengths > 1e-6 * lengths.max(initial=0), lengths, np.inf)
+        V = eigh(product, subset_by_index=last)[1][:, ::-1]
     else:
-        V = randomized_svd(scaled, n, random_state=0)[2].T
+        scaled = (X - mean) / unit * np.sqrt(share)[:, np.newaxis]
+        if n_rows <= _MAX_EXACT or n_rows <= n:
+            last = n_rows - n, n_rows - 1
+            V = scaled.T @ eigh(scaled @ scaled.T, subset_by_index=last)[1][:, ::-1]
+            # A component without any variance is rounding.
+            lengths = np.linalg.norm(V, axis=0)
+            V /= np.where(lengths > 1e-6 * lengths.max(initial=0), lengths, np.inf)
+        else:
+            V = randomized_svd(scaled, n, random_state=0)[2].T
     # Of a component and its opposite, the one with its largest value positive.
     largest = V[np.abs(V).argmax(axis=0), np.arange(n)]
     V = V * np.where(largest < 0, -1.0, 1.0)

@@ -13,8 +13,8 @@ from skae._engines.scaled import Scaling
 from skae._fitting.fitted import Fitted
 from skae._layers import is_chain
 
-# Rows that the scales are told from, and how few are too few.
-_MAX_ROWS, _MIN_ROWS = 20_000, 10
+# Rows, and their bytes in float64, that scales are told from; and how few are too few.
+_MAX_ROWS, _MAX_BYTES, _MIN_ROWS = 20_000, 2**25, 10
 # Columns are alike whose largest standard deviation is so many times the smallest.
 _MAX_RATIO = 5.0
 # They share a range, as pixels do, where half of them reach over so much of the widest.
@@ -47,7 +47,8 @@ def find_scaling(
         return None
     if data.n_kinds < _MIN_ROWS:
         return None
-    rows, weight = data.some(_MAX_ROWS)
+    n_values = data.schema.n_features_in * (1 + data.paired)
+    rows, weight = data.some(min(_MAX_ROWS, max(2, _MAX_BYTES // (8 * n_values))))
     X = inputs_of(rows, data.paired).astype(np.float64)
     with np.errstate(all="ignore"):
         center = np.average(X, axis=0, weights=weight)

@@ -28,7 +28,7 @@ def make_arrangement(arrange: Any, facts: Facts) -> tuple[Any, str]:
     if why_not is not None:
         return None, f"nothing: {why_not}"
     if arrange == "whiten":
-        return Whitening(), Whitening.name
+        return Whitening(guarded=False), Whitening.name
     why_not = Spectral.why_not(facts)
     if why_not is not None:
         return Whitening(), f"{Whitening.name}; not {Spectral.name}: {why_not}"

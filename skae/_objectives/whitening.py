@@ -77,7 +77,10 @@ class Whitening:
 
     name = "whiten"
 
-    def __init__(self) -> None:
+    def __init__(self, guarded: bool = True) -> None:
+        # Whether scales that mean something are left as they are, unless it was asked
+        # to change them.
+        self._guarded = guarded
         self.why_left = ""
 
     @staticmethod
@@ -103,7 +106,7 @@ class Whitening:
         with one_blas_thread():
             found = local_whitening(Z)
             condition = float(np.linalg.cond(found))
-        if condition <= MAX_CONDITION:
+        if condition <= MAX_CONDITION or not self._guarded:
             return found
         self.why_left = (
             f"it would stretch one direction {condition:.1f} times as much as another, "

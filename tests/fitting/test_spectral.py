@@ -47,7 +47,8 @@ def test_clusters_in_touch_are_set_apart():
 def test_clusters_stand_out_and_reconstructions_stay_good():
     parameters = {"epochs": 40, "batch_size": 32}
     gathered, plain = fitted(**parameters), fitted(arrange="whiten", **parameters)
-    assert gathered.score(X) > 1.15 * plain.score(X)  # scores are negative
+    # Scores are negative.
+    assert gathered.score(X) > 1.25 * plain.score(X)
     assert gathered.n_iter_ == plain.n_iter_ == 40
 
     found, before = (
@@ -77,7 +78,7 @@ def test_both_networks_are_drawn(network):
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"n_samples": 1599},
+        {"n_samples": 159},
         {"latent_dim": 3},
         {"latent_dim": 21, "copies": 3},
         {"latent_activation": "elu"},

@@ -19,7 +19,13 @@ def test_early_stopping_waits_for_the_learning_rate_to_rise():
 
 @pytest.mark.parametrize("rate", [0.01, "constant"])
 def test_without_a_warm_up_patience_counts_at_once(rate):
-    ae = small(early_stopping=True, epochs=300, learning_rate=rate, tol=0.99)
+    ae = small(
+        early_stopping=True,
+        n_iter_no_change=10,
+        epochs=300,
+        learning_rate=rate,
+        tol=0.99,
+    )
     assert ae.fit(X).n_iter_ <= 12
 
 
