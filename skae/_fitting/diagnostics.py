@@ -133,7 +133,8 @@ def _warn_of_rivals(
 
 
 def _warn_of_many_latents(spec: Spec, n_features: int) -> None:
-    if spec.latent_dim >= n_features and spec.latent_dim != _DEFAULT_LATENT_DIM:
+    chosen = spec.latent_dim != _DEFAULT_LATENT_DIM and spec.objective is None
+    if chosen and spec.latent_dim >= n_features:
         warn(
             f"latent_dim={spec.latent_dim} is at least the {n_features} features of "
             "a sample: nothing is left to compress, and some latent values say nothing "
