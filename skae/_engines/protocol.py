@@ -16,8 +16,9 @@ import numpy as np
 Weights = Sequence[np.ndarray]
 # Data as a trainer has put them; only that trainer looks inside.
 Put = tuple
-# The sum of w l over the samples, and the sum of w.
-Sums = tuple[float, float]
+# The sum of w l over the samples, the sum of w and, where the objective has a penalty,
+# its share of the first.
+Sums = tuple[float, ...]
 
 
 class Trainer(Protocol):
@@ -40,6 +41,9 @@ class Trainer(Protocol):
 
     def set_strength(self, strength: float) -> None:
         """Say what the mean square distance of a latent to its target costs."""
+
+    def set_penalty_share(self, share: float) -> None:
+        """Say how much of the penalty of an objective counts in a step: 1 is all."""
 
     def put(
         self,
@@ -72,10 +76,10 @@ class Trainer(Protocol):
         batch_size: int,
         sums: Sums,
     ) -> Sums:
-        """Take a step a batch; add sum(w l) and sum(w) to `sums`."""
+        """Take a step a batch; add what it comes to, to `sums`."""
 
     def evaluate(self, put: Put, rows: np.ndarray, batch_size: int) -> Sums:
-        """Give sum(w l) and sum(w) over the rows."""
+        """Give the sums over the rows."""
 
     def finish(self) -> None:
         """Let the optimizer put its averages, where it keeps any, in place."""

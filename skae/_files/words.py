@@ -11,12 +11,19 @@ import numpy as np
 
 from skae._fingerprints import digest
 from skae._networks import ConvNetwork, DenseNetwork
+from skae._objectives.combined import Combined
 from skae._objectives.denoising import Denoising
+from skae._objectives.sparse import Sparse
+from skae._objectives.variational import Variational
 
 # The objects that a file may name, by what they are.
 CLASSES: dict[str, dict[str, type]] = {
     "network": {"ConvNetwork": ConvNetwork, "DenseNetwork": DenseNetwork},
-    "objective": {"Denoising": Denoising},
+    "objective": {
+        "Denoising": Denoising,
+        "Sparse": Sparse,
+        "Variational": Variational,
+    },
 }
 
 
@@ -35,6 +42,8 @@ def to_json(value: Any, name: str, own: bool = False) -> Any:
         value = value.item()
     if value is None or isinstance(value, (bool, str, Integral, Real)):
         return value
+    if isinstance(value, Combined):
+        value = value.objectives
     if isinstance(value, (tuple, list)):
         return [to_json(item, name, own) for item in value]
     for kind, classes in CLASSES.items():

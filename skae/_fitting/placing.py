@@ -38,6 +38,7 @@ class Placing(Watcher):
         self.loss = 0.0
         # What latent vectors are drawn to now, for a checkpoint.
         self.places: Places | None = None
+        self._penalty_share = 1.0
         # Whether the optimizer's averages are those of the weights.
         self.state_holds = True
 
@@ -53,6 +54,10 @@ class Placing(Watcher):
                 heard(epoch + 1 if n_rows else epoch)
 
     def epoch_begin(self, epoch: int, rates: np.ndarray) -> np.ndarray:
+        share = hook(self._plan.spec.objective, "penalty_share")
+        if share is not None:
+            self._penalty_share = float(share(epoch, self.n_epochs))
+            self._trainer.set_penalty_share(self._penalty_share)
         if self._position.part:  # gone on from within the epoch
             return rates
         for objective in self._objectives:
@@ -134,6 +139,7 @@ class Placing(Watcher):
         # The optimizer's averages belong to the weights before.
         trainer.load(weights, None, 0)
         trainer.load_seeds(seeds)
+        trainer.set_penalty_share(self._penalty_share)
         if self.places is not None:
             trainer.set_strength(self.places[1])
         self.state_holds = self._position.epoch < self.n_epochs

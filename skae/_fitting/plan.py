@@ -20,7 +20,8 @@ from skae._layers import has_linear_ends
 from skae._models import Spec, of_keras_2
 from skae._networks import ConvNetwork, DenseNetwork
 from skae._objectives.arrangement import make_arrangement
-from skae._objectives.objective import Facts, hooks, resolve_objective
+from skae._objectives.combined import resolve_objective
+from skae._objectives.objective import Facts, hooks
 
 _NETWORKS = {"dense": DenseNetwork, "conv": ConvNetwork}
 # What `epochs="auto"` aims at: see the docstring of the transformer.
@@ -104,6 +105,9 @@ def make_plan(
         arrangement, arranged = make_arrangement(estimator.arrange, facts)
         if "places" in hooks(spec.objective):
             arrangement, arranged = None, "nothing: the objective has places of its own"
+        elif {"latents", "penalty"} & hooks(spec.objective):
+            arrangement = None
+            arranged = "nothing: the objective says what latent vectors are like"
     return Plan(
         spec=spec,
         n_epochs=n_epochs,

@@ -37,7 +37,6 @@ Of batches, as tensors, where `draw` gives random numbers (`skae._engines.draws.
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-import copy
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -107,28 +106,6 @@ def runs_in_numpy(objective: Any) -> bool:
     of_batches = hooks(objective) - {*HOOKS_OF_ROWS}
     plain = bool(getattr(objective, "plain_arithmetic", False))
     return not of_batches or (plain and of_batches <= _NUMPY_HOOKS)
-
-
-def resolve_objective(objective: Any) -> Any:
-    """Give a copy of the user's objective; None is the plain autoencoder."""
-    if objective is None:
-        return None
-    if isinstance(objective, (str, type)) or not hooks(objective):
-        raise ValueError(
-            "The 'objective' parameter must be None or an object with one of the "
-            f"methods {', '.join((*HOOKS_OF_ROWS, *HOOKS_OF_BATCHES))}, such as "
-            f"Denoising(). Got {objective!r} instead."
-        )
-    found = hooks(objective)
-    pairs = ("code_size", "latents"), ("latents", "encoded"), ("encoded", "latents")
-    for one, other in pairs:
-        if (one in found) and (other not in found):
-            raise ValueError(
-                f"The objective {objective!r} has `{one}` but no `{other}`. Expected "
-                "`code_size`, `latents` and `encoded` together, or `latents` and "
-                "`encoded` where the code is as long as the latent vector."
-            )
-    return copy.deepcopy(objective)
 
 
 def refuse_other_shape(

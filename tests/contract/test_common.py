@@ -4,7 +4,13 @@ import pytest
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skae import AutoencoderTransformer, DenseNetwork
+from skae import (
+    AutoencoderTransformer,
+    Denoising,
+    DenseNetwork,
+    Sparse,
+    Variational,
+)
 
 # Five epochs in TensorFlow: the checks fit hundreds of times, and ask for no good fit.
 ESTIMATORS = [
@@ -12,6 +18,10 @@ ESTIMATORS = [
     AutoencoderTransformer(network="conv", epochs=5),
     AutoencoderTransformer(
         network=DenseNetwork(hidden_layer_sizes=(16, 8)), early_stopping=True
+    ),
+    *(
+        AutoencoderTransformer(objective=objective, epochs=5)
+        for objective in (Variational(), Sparse(), [Denoising(), Sparse()])
     ),
 ]
 

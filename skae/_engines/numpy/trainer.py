@@ -84,6 +84,9 @@ class DenseTrainer:
         """Say what the mean square distance of a latent to its target costs."""
         self._strength = strength
 
+    def set_penalty_share(self, share: float) -> None:
+        """Objectives with penalties are left to TensorFlow."""
+
     def finish(self) -> None:
         pass
 
