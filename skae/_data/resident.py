@@ -48,6 +48,10 @@ class Resident:
     def n_train(self) -> int:
         return len(self._rows)
 
+    def of_rows_to_train(self, column: np.ndarray) -> np.ndarray:
+        """Give the values of the rows to train on, of those of all rows."""
+        return column[self._rows]
+
     def facts(self) -> dict[str, Any]:
         """Give what tells these data from others, by name."""
         return {

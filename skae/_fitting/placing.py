@@ -4,6 +4,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +41,8 @@ class Placing(Watcher):
         # What latent vectors are drawn to now, for a checkpoint.
         self.places: Places | None = None
         self._penalty_share = 1.0
+        # What `fit` was given for y, a value for each row of X.
+        self.y: Any = None
         # Whether the optimizer's averages are those of the weights.
         self.state_holds = True
 
@@ -123,14 +127,36 @@ class Placing(Watcher):
     def rows_stay(self) -> bool:
         return self._data.rows_stay
 
+    @property
+    def n_rows(self) -> int:
+        return self._data.n_train
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        if self.y is None:
+            return None
+        y = np.asarray(self.y)
+        if len(y) != self._data.n_rows:
+            raise ValueError(
+                f"Expected a label for each of {self._data.n_rows} samples, got y of "
+                f"shape {y.shape}."
+            )
+        return self._data.of_rows_to_train(y)
+
+    def of_all(self, function: Callable) -> np.ndarray:
+        return self._data.encode_all(function)
+
     def encode_all(self) -> np.ndarray:
-        return self._data.encode_all(self._encode)
+        return self.of_all(self._encode)
 
     def encode_some(self, n: int) -> np.ndarray:
         return self._data.encode_some(self._encode, n, self._generator())
 
     def some_of(self, Z: np.ndarray, n: int) -> np.ndarray:
         return Z[self._generator().permutation(len(Z))[:n]]
+
+    def seed(self) -> int:
+        return int(self._generator().randint(2**31 - 1))
 
     def map_latents(self, mapping: np.ndarray) -> None:
         trainer = self._trainer

@@ -21,7 +21,7 @@ from skae._models import Spec, of_keras_2
 from skae._networks import ConvNetwork, DenseNetwork
 from skae._objectives.arrangement import make_arrangement
 from skae._objectives.combined import resolve_objective
-from skae._objectives.objective import Facts, hooks
+from skae._objectives.objective import Facts, hooks, shapes_latents
 
 _NETWORKS = {"dense": DenseNetwork, "conv": ConvNetwork}
 # What `epochs="auto"` aims at: see the docstring of the transformer.
@@ -101,13 +101,9 @@ def make_plan(
             n_steps=n_epochs * n_steps,
             linear_latents=has_linear_latents(spec),
             early_stopping=early_stopping,
+            shaped_by=spec.objective if shapes_latents(spec.objective) else None,
         )
         arrangement, arranged = make_arrangement(estimator.arrange, facts)
-        if "places" in hooks(spec.objective):
-            arrangement, arranged = None, "nothing: the objective has places of its own"
-        elif {"latents", "penalty"} & hooks(spec.objective):
-            arrangement = None
-            arranged = "nothing: the objective says what latent vectors are like"
     return Plan(
         spec=spec,
         n_epochs=n_epochs,

@@ -58,8 +58,22 @@ class View(Protocol):
     loss: float
 
     @property
+    def n_rows(self) -> int:
+        """The number of rows to train on."""
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The labels of these rows, where `fit` was given some."""
+
+    @property
     def rows_stay(self) -> bool:
         """Whether the rows come in the same order each time, as places must."""
+
+    def of_all(self, function: Callable) -> np.ndarray:
+        """Give what a function makes of the rows to train on, in the order of places.
+
+        It gets the samples of some rows after the other, and gives a row for each.
+        """
 
     def encode_all(self) -> np.ndarray:
         """Give the latent vectors of the rows to train on, in the order of places."""
@@ -69,6 +83,9 @@ class View(Protocol):
 
     def some_of(self, Z: np.ndarray, n: int) -> np.ndarray:
         """Give n of the rows of an array, drawn at random."""
+
+    def seed(self) -> int:
+        """Give a number that follows from `random_state`."""
 
     def map_latents(self, mapping: np.ndarray) -> None:
         """Multiply all latent vectors by a matrix; reconstructions stay as they are.
@@ -87,12 +104,19 @@ class Facts(NamedTuple):
     # Whether a matrix can be put into the layers around the latent vector.
     linear_latents: bool
     early_stopping: bool
+    # The objective, if it says where latent vectors lie or what they are like.
+    shaped_by: Any = None
 
 
 def hooks(objective: Any) -> set[str]:
     """Give the names of the hooks that an objective has."""
     names = (*HOOKS_OF_ROWS, *HOOKS_OF_BATCHES)
     return {name for name in names if callable(getattr(objective, name, None))}
+
+
+def shapes_latents(objective: Any) -> bool:
+    """Tell whether an objective says where latent vectors lie or what they are like."""
+    return bool(hooks(objective) & {"places", "latents", "penalty"})
 
 
 def hook(objective: Any, name: str) -> Callable | None:
