@@ -106,7 +106,7 @@ class AutoencoderTransformer(
         an objective. A list combines several, and their parameters are named by their
         classes, as in `objective__denoising__noise`. None is the plain autoencoder.
 
-    arrange : {"spectral", "whiten"} or None, default="spectral"
+    arrange : {"spectral", "whiten"}, object or None, default="spectral"
         How `fit` arranges the latent vectors, beside learning to reconstruct.
         "whiten" chooses the scales of the latent space at the end, so that nearest
         neighbours differ by as much in every direction, which brings out clusters. It
@@ -118,6 +118,16 @@ class AutoencoderTransformer(
         the decoder goes on training. Clusters are set apart, and K-means finds them in
         most of its runs; the reconstruction error is some 5 to 15 percent higher. It
         takes 5 epochs, 500 steps, 4 to 20 latent dimensions, and no early stopping.
+        An object with the method `fit_transform`, such as
+        `sklearn.manifold.TSNE(perplexity=15)` or `umap.UMAP()`, maps the samples, and
+        the latent vectors learn its map, centred and scaled to the variance one, while
+        the decoder goes on training [4]_: new samples have places, and places have
+        samples. It takes two epochs, no early stopping, and no objective that says
+        what latent vectors are like. The object is copied; where its `random_state` or
+        its `n_components` is None, they follow ours. Of more than 10,000 samples as
+        many are mapped, and the others lie where their nearest ones do. Without an
+        `objective` it is that of `Denoising(0.1, "swap")`, for new samples to find
+        their places; `Denoising(0)` stands for none.
         `arranged_` says what was done, and why not. `partial_fit` arranges nothing.
 
     activation : str or callable, default="elu"
@@ -301,6 +311,9 @@ class AutoencoderTransformer(
        with warm restarts". ICLR.
     .. [3] Ng, A. Y., Jordan, M. I. and Weiss, Y. (2001). "On spectral clustering:
        analysis and an algorithm". NIPS 14, 849-856.
+    .. [4] Duque, A. F., Morin, S., Wolf, G. and Moon, K. R. (2020). "Extendable and
+       invertible manifold learning with geometry regularized autoencoders". IEEE Big
+       Data.
 
     Examples
     --------
@@ -467,8 +480,9 @@ class AutoencoderTransformer(
                 or (n_samples, height, width, channels)
             The training data: rows of features, or images.
 
-        y : Ignored
-            Not used, present here for API consistency by convention.
+        y : array-like of shape (n_samples,), default=None
+            Labels for an `arrange` that learns from some, such as UMAP or
+            `LinearDiscriminantAnalysis`. Ignored otherwise.
 
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample in the loss. None is a weight of one each.

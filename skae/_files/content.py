@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skae._engines.numpy.activations import ACTIVATIONS
-from skae._files.words import CLASSES
+from skae._files.words import CLASSES, is_learner, make_learner
 from skae._objectives.combined import resolve_objective
 
 # No header of ours comes near this size; and a few bytes of JSON can become a hundred
@@ -193,11 +193,12 @@ def read_parameters(content: Any) -> dict[str, Any]:
         ("loss", (str, OwnObject)),
         ("optimizer", (str, OwnObject)),
         ("learning_rate", (str, Real, OwnObject)),
-        ("arrange", (type(None), str, OwnObject)),
         ("callbacks", type(None)),
     ):
         _expect(parameters[name], kinds, name)
     parameters["objective"] = _objective(parameters["objective"])
+    if not is_learner(parameters["arrange"]):
+        _expect(parameters["arrange"], (type(None), str, OwnObject), "arrange")
     return parameters
 
 
@@ -307,6 +308,9 @@ def _value(value: Any) -> Any:
         if isinstance(value, dict) and kind in value:
             named = classes[value[kind]]
             return named(**{k: _value(v) for k, v in value["parameters"].items()})
+    if isinstance(value, dict) and "arrange" in value:
+        of_learner = {k: _value(v) for k, v in value["parameters"].items()}
+        return make_learner(value["arrange"], of_learner)
     if isinstance(value, dict):
         return _random_state(value["random_state"])
     if isinstance(value, (int, float)) and not abs(value) < _MAX_INT:

@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 import hashlib
+from importlib import import_module
 from numbers import Integral, Real
 from typing import Any
 
@@ -25,6 +26,48 @@ CLASSES: dict[str, dict[str, type]] = {
         "Variational": Variational,
     },
 }
+
+# Manifold learners that a file may name, by where they are; one that is not installed
+# is missed when it is read.
+LEARNERS = {
+    **dict.fromkeys(
+        (
+            *("Isomap", "LocallyLinearEmbedding", "MDS"),
+            *("SpectralEmbedding", "TSNE"),
+        ),
+        "sklearn.manifold",
+    ),
+    **dict.fromkeys(
+        (
+            *("FactorAnalysis", "FastICA", "KernelPCA", "NMF", "PCA"),
+            *("SparsePCA", "TruncatedSVD"),
+        ),
+        "sklearn.decomposition",
+    ),
+    "LinearDiscriminantAnalysis": "sklearn.discriminant_analysis",
+    "NeighborhoodComponentsAnalysis": "sklearn.neighbors",
+    "PaCMAP": "pacmap",
+    "UMAP": "umap",
+}
+
+
+def is_learner(value: Any) -> bool:
+    """Tell whether a file may name the class of a manifold learner."""
+    module = type(value).__module__
+    name = type(value).__name__
+    return name in LEARNERS and module.startswith(f"{LEARNERS[name]}.")
+
+
+def make_learner(name: str, parameters: dict[str, Any]) -> Any:
+    """Make a manifold learner that a file names; it is not fitted."""
+    try:
+        module = import_module(LEARNERS[name])
+    except ImportError as error:
+        raise ImportError(
+            f"The transformer was fitted with arrange={name}(...), and {error}. "
+            f"Install what holds {name} to load it."
+        ) from error
+    return getattr(module, name)(**parameters)
 
 
 def numbered(tensors: dict[str, np.ndarray], kind: str) -> list[np.ndarray]:
@@ -53,6 +96,12 @@ def to_json(value: Any, name: str, own: bool = False) -> Any:
                 kind: type(value).__name__,
                 "parameters": {k: to_json(v, k) for k, v in parameters.items()},
             }
+    if is_learner(value):
+        parameters = value.get_params(deep=False)
+        return {
+            "arrange": type(value).__name__,
+            "parameters": {k: to_json(v, k) for k, v in parameters.items()},
+        }
     if isinstance(value, np.random.RandomState):
         state = value.get_state(legacy=False)
         if state["bit_generator"] == "MT19937":
