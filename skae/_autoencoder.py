@@ -125,9 +125,8 @@ class AutoencoderTransformer(
         samples. It takes two epochs, no early stopping, and no objective that says
         what latent vectors are like. The object is copied; where its `random_state` or
         its `n_components` is None, they follow ours. Of more than 10,000 samples as
-        many are mapped, and the others lie where their nearest ones do. Without an
-        `objective` it is that of `Denoising(0.1, "swap")`, for new samples to find
-        their places; `Denoising(0)` stands for none.
+        many are mapped, and the others lie where their nearest ones do. The user guide
+        says what helps new samples find their places.
         `arranged_` says what was done, and why not. `partial_fit` arranges nothing.
 
     activation : str or callable, default="elu"

@@ -19,7 +19,7 @@ from skae._fitting.schedules import learning_rates, warm_up_epochs
 from skae._layers import has_linear_ends
 from skae._models import Spec, of_keras_2
 from skae._networks import ConvNetwork, DenseNetwork
-from skae._objectives.arrangement import make_arrangement, objective_beside
+from skae._objectives.arrangement import make_arrangement
 from skae._objectives.combined import resolve_objective
 from skae._objectives.objective import Facts, hooks, shapes_latents
 
@@ -71,9 +71,7 @@ def make_spec(estimator: Any, data: Data, before: Fitted | None) -> Spec:
         loss=estimator.loss,
         optimizer=estimator.optimizer,
         dtype=dtype,
-        objective=resolve_objective(
-            objective_beside(estimator.arrange, estimator.objective)
-        ),
+        objective=resolve_objective(estimator.objective),
     )
 
 

@@ -5,32 +5,18 @@
 
 from typing import Any
 
-from skae._objectives.denoising import Denoising
 from skae._objectives.manifold import Manifold
 from skae._objectives.objective import Facts
 from skae._objectives.spectral import Spectral
 from skae._objectives.whitening import Whitening
 
 NAMES = ("spectral", "whiten")
-# The share of the values that others take the place of.
-NOISE_OF_MAPS = 0.1
 
 
 def is_learner(arrange: Any) -> bool:
     """Tell whether `arrange` is an object whose map latent vectors learn."""
     learns = callable(getattr(arrange, "fit_transform", None))
     return learns and not isinstance(arrange, type)
-
-
-def objective_beside(arrange: Any, objective: Any) -> Any:
-    """Give the objective of a fit, which is that of the user if there is one.
-
-    Who learns a map and nothing else learns it of spoilt samples, too: where they go is
-    where new samples go, of which more arrive near their like.
-    """
-    if objective is None and is_learner(arrange):
-        return Denoising(NOISE_OF_MAPS, kind="swap")
-    return objective
 
 
 def make_arrangement(arrange: Any, facts: Facts) -> tuple[Any, str]:
