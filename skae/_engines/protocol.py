@@ -19,6 +19,8 @@ Put = tuple
 # The sum of w l over the samples, the sum of w and, where the objective has a penalty,
 # its share of the first.
 Sums = tuple[float, ...]
+# Below this distance roots of mean squares are rounded off.
+ROUNDED = 0.02
 
 
 class Trainer(Protocol):
@@ -39,8 +41,13 @@ class Trainer(Protocol):
 
     def load_seeds(self, seeds: Weights) -> None: ...
 
-    def set_strength(self, strength: float) -> None:
-        """Say what the mean square distance of a latent to its target costs."""
+    def set_strength(self, strength: float, root: bool = False) -> None:
+        """Say what the mean square distance of a latent to its target costs.
+
+        With `root`, it is what its root costs, which far targets draw no harder than
+        others: the square of `ROUNDED` is added to it before, so that its slope has an
+        end.
+        """
 
     def set_penalty_share(self, share: float) -> None:
         """Say how much of the penalty of an objective counts in a step: 1 is all."""

@@ -270,6 +270,7 @@ def read_run(content: Any) -> dict[str, Any]:
         "history": _history(run["history"]),
         "stopping": stopping,
         "strength": strength,
+        "root": _expect(run.get("root", False), bool, "root"),
         "random_state": _expect(random_state, np.random.RandomState, "random_state"),
         "began_with": _expect(began_with, np.random.RandomState, "began_with"),
     }

@@ -84,11 +84,11 @@ class Placing(Watcher):
 
     # ------------------------------------------------------------------- places
 
-    def set(self, targets: np.ndarray, strength: float) -> None:
+    def set(self, targets: np.ndarray, strength: float, root: bool = False) -> None:
         """Draw latent vectors to their targets from now on."""
-        self.places = targets, strength
+        self.places = targets, strength, root
         self._data.set_targets(targets)
-        self._trainer.set_strength(strength)
+        self._trainer.set_strength(strength, root)
 
     def told(self) -> str:
         """Say how the latent vectors were arranged, and why not."""
@@ -106,12 +106,12 @@ class Placing(Watcher):
                 "gives its rows in another order each time. Use a source that keeps "
                 "their order, or load the data into memory and call `fit`."
             )
-        if not isinstance(found, (tuple, list)) or len(found) != 2:
+        if not isinstance(found, (tuple, list)) or len(found) not in (2, 3):
             raise ValueError(
                 f"`places` of {objective!r} must give None or a pair: an array of "
                 f"places and a strength. Got {type(found).__name__}."
             )
-        targets, strength = found
+        targets, strength, *root = found
         shape = (self._data.n_train, self._plan.spec.latent_dim)
         if np.shape(targets) != shape:
             raise ValueError(
@@ -119,7 +119,8 @@ class Placing(Watcher):
                 f"each row to train on: an array of shape {shape}. Got one of shape "
                 f"{np.shape(targets)}."
             )
-        return np.asarray(targets, self._plan.spec.dtype), float(strength)
+        targets = np.asarray(targets, self._plan.spec.dtype)
+        return targets, float(strength), any(root)
 
     # ---------------------------------------------------------------- as a view
 
@@ -167,7 +168,7 @@ class Placing(Watcher):
         trainer.load_seeds(seeds)
         trainer.set_penalty_share(self._penalty_share)
         if self.places is not None:
-            trainer.set_strength(self.places[1])
+            trainer.set_strength(*self.places[1:])
         self.state_holds = self._position.epoch < self.n_epochs
 
     def _encode(self, X: np.ndarray) -> np.ndarray:

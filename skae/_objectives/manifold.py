@@ -75,7 +75,9 @@ class Manifold:
         self._placed = True
         if len(X) < view.n_rows:
             Y = _of_all(view, chosen, X, Y)
-        return Y, _STRENGTH * abs(view.loss)
+        # By the distance, and not by its square: a network bends where many rows pull,
+        # and not for the few that the learner has put far from their like.
+        return Y, _STRENGTH * abs(view.loss), True
 
     def told(self) -> str:
         """Say what was done, and why not where it was not."""

@@ -8,7 +8,8 @@ Of rows, in both engines:
 `places(epoch, view)`
     At the beginning of an epoch: None, or a place for the latent vector of each row to
     train on, (n_rows, latent_dim), and a strength. From then on the mean square
-    distance of latent vectors to their places, times the strength, joins the loss
+    distance of latent vectors to their places, times the strength, joins the loss, or
+    with a third value that is true the root of it
     (Duque et al. 2020, "Extendable and invertible manifold learning with geometry
     regularized autoencoders"). `view` is a `View`.
 `end(view)`
@@ -47,7 +48,7 @@ HOOKS_OF_BATCHES = ("inputs", "code_size", "latents", "encoded", "losses", "pena
 # The hooks of batches that the NumPy engine calls.
 _NUMPY_HOOKS = {"inputs"}
 
-Places = tuple[np.ndarray, float]
+Places = tuple[np.ndarray, float] | tuple[np.ndarray, float, bool]
 
 
 class View(Protocol):

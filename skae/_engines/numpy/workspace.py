@@ -14,6 +14,7 @@ import numpy as np
 from skae._engines.draws import NumpyDraw
 from skae._engines.numpy.activations import ACTIVATIONS
 from skae._engines.numpy.chain import Chain
+from skae._engines.protocol import ROUNDED
 from skae._objectives.objective import refuse_other_shape
 
 # Adam's constants: Kingma and Ba (2015), with the epsilon of Keras.
@@ -30,8 +31,9 @@ class Batch(NamedTuple):
     rows: np.ndarray
     # It turns the error of the reconstruction into the gradient of the loss.
     scale: np.ndarray
-    # What the latents are drawn to, and the same for their distance.
-    pull: tuple[np.ndarray, np.ndarray] | None
+    # What the latents are drawn to, the same for their distance, and whether it is the
+    # root of its square that counts.
+    pull: tuple[np.ndarray, np.ndarray, bool] | None
     spoiling: "Spoiling | None"
 
 
@@ -197,8 +199,7 @@ class Workspace:
             if back.before is not None:
                 np.dot(back.gradient, back.kernel_transposed, out=back.before)
             if back.before is share.latent_gradient and batch.pull is not None:
-                targets, pulls = batch.pull
-                share.latent_gradient += (share.latent - targets[mine]) * pulls[mine]
+                share.latent_gradient += _pull(share.latent, mine, *batch.pull)
         return product
 
     def update(self, share: int, step: np.ndarray) -> None:
@@ -228,6 +229,18 @@ class Workspace:
             np.divide(mean, scratch, out=scratch)
             scratch *= step
             piece.weight -= scratch
+
+
+def _pull(
+    latent: np.ndarray, rows: slice, targets: np.ndarray, pulls: np.ndarray, root: bool
+) -> np.ndarray:
+    """Give the gradient of the distance of latents to their targets."""
+    apart = latent - targets[rows]
+    if root:
+        squares = np.square(apart).mean(axis=1, keepdims=True)
+        squares += ROUNDED**2
+        apart /= 2 * np.sqrt(squares)
+    return apart * pulls[rows]
 
 
 def _make_share(

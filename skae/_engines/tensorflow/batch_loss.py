@@ -6,6 +6,7 @@
 from typing import Any, NamedTuple
 
 from skae._engines.draws import KerasDraw
+from skae._engines.protocol import ROUNDED
 from skae._models import Spec, sample_loss
 from skae._objectives.objective import hook, hooks, refuse_other_shape
 
@@ -51,11 +52,14 @@ class BatchLoss:
         targets: Any = None,
         strength: Any = 0,
         share: Any = 1,
+        *,
+        root: bool = False,
         training: bool = False,
     ) -> Losses:
         """Give the sums over a batch; each penalty of a layer counts for every row.
 
-        `share` is how much of the objective's penalty counts in a step.
+        `share` is how much of the objective's penalty counts in a step, and `root`
+        whether it is the root of the mean square distance that costs `strength`.
         """
         import tensorflow as tf
 
@@ -83,6 +87,8 @@ class BatchLoss:
         encoded = hook(self._objective, "encoded")
         places = latents if encoded is None else encoded(code)
         distances = tf.reduce_mean((places - targets) ** 2, axis=1)
+        if root:
+            distances = tf.sqrt(distances + ROUNDED**2)
         drawn = strength * tf.reduce_sum(w * distances)
         if penalty is not None:
             drawn -= (1 - share) * penalty

@@ -242,7 +242,13 @@ class DistributedTrainer(Trainer):
             x = tf.cast(X[rows], self._spec.dtype)
             with tf.GradientTape() as tape:
                 sums = self._batch_loss(
-                    x, w[rows], T[rows], strength, penalty_share, training=True
+                    x,
+                    w[rows],
+                    T[rows],
+                    strength,
+                    penalty_share,
+                    root=self._root,
+                    training=True,
                 )
                 objective = sums.loss + sums.drawn
             trainable = [variable.value for variable in self._trainable]

@@ -41,7 +41,7 @@ class Trainer:
             *self._decoder.trainable_variables,
         ]
         self._optimizer = make_optimizer(spec.optimizer, self._trainable)
-        self._strength, self._penalty_share = 0.0, 1.0
+        self._strength, self._root, self._penalty_share = 0.0, False, 1.0
         # The weights without a gradient.
         self._idle: list[str] = []
         self._traced: dict[tuple, Callable] = {}
@@ -60,7 +60,7 @@ class Trainer:
         for i, variable in enumerate(self._seeds):
             variable.assign(np.array([seed, i], np.uint32))
         self._optimizer.load(state)
-        self._strength, self._penalty_share = 0.0, 1.0
+        self._strength, self._root, self._penalty_share = 0.0, False, 1.0
 
     def load_weights(self, weights: Weights) -> None:
         shapes = [tuple(variable.shape) for variable in self._weights]
@@ -82,9 +82,9 @@ class Trainer:
         for variable, value in zip(self._seeds, seeds, strict=True):
             variable.assign(value)
 
-    def set_strength(self, strength: float) -> None:
+    def set_strength(self, strength: float, root: bool = False) -> None:
         """Say what the mean square distance of a latent to its target costs."""
-        self._strength = strength
+        self._strength, self._root = strength, root
 
     def set_penalty_share(self, share: float) -> None:
         """Say how much of the penalty of an objective counts in a step: 1 is all."""
@@ -205,7 +205,8 @@ class Trainer:
         """Run the trace of a function for tensors like these: an old one, or a new."""
         import tensorflow as tf
 
-        key = function.__name__, tensors[0].dtype, tensors[0].shape.rank
+        X = tensors[0]
+        key = function.__name__, X.dtype, X.shape.rank, self._root
         if key in self._traced:
             return self._traced[key](*tensors)
         # Any number of samples, and any batch size, by one trace.
@@ -240,7 +241,9 @@ class Trainer:
             rows, x, w = self._batch(X, sample_weight, order, batch_size, i)
             places = tf.gather(targets, tf.minimum(rows, last))
             with tf.GradientTape() as tape:
-                sums = self._batch_loss(x, w, places, strength, share, training=True)
+                sums = self._batch_loss(
+                    x, w, places, strength, share, root=self._root, training=True
+                )
                 objective = (sums.loss + sums.drawn) / sums.weight
             gradients = tape.gradient(objective, [v.value for v in self._trainable])
             self._optimizer.apply(self._connected(gradients), rates[i])
