@@ -122,8 +122,8 @@ class AutoencoderTransformer(
         `sklearn.manifold.TSNE(perplexity=15)` or `umap.UMAP()`, maps the samples, and
         the latent vectors learn its map, centred and scaled to the variance one, while
         the decoder goes on training [4]_: new samples have places, and places have
-        samples. It takes two epochs, no early stopping, and no objective that says
-        what latent vectors are like. The object is copied; where its `random_state` or
+        samples. It takes no early stopping, and no objective that says what latent
+        vectors are like. The object is copied; where its `random_state` or
         its `n_components` is None, they follow ours. Of more than 10,000 samples as
         many are mapped, and the others lie where their nearest ones do. The user guide
         says what helps new samples find their places.

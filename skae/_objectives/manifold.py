@@ -26,9 +26,9 @@ MAX_ROWS = 10_000
 # Another row lies where the one of its nearest placed rows lies that is the least far
 # from the others: a mean would lie between clusters.
 _N_NEIGHBORS = 5
-# After an epoch, when the loss is known.
-_FIRST_EPOCH = 1
-# What a distance of one standard deviation costs, in losses of reconstruction.
+# What a distance of one standard deviation costs, in variances of the features. It
+# tells the encoder what to do, and the decoder follows: ten times less or a hundred
+# times more makes no difference that could be measured.
 _STRENGTH = 100.0
 _BLOCK_ROWS = 1024
 
@@ -48,10 +48,12 @@ class Manifold:
 
     def go_on(self, epoch: int) -> None:
         """Hear that a run goes on from an epoch."""
-        self._placed = epoch > _FIRST_EPOCH
+        self._placed = epoch > 0
 
     def places(self, epoch: int, view: View) -> Places | None:
-        if epoch != _FIRST_EPOCH:
+        # From the start: a network that has placed samples in its own way first does
+        # not learn the map as well.
+        if epoch:
             return None
         if not view.rows_stay:
             raise ValueError(
@@ -77,7 +79,8 @@ class Manifold:
             Y = _of_all(view, chosen, X, Y)
         # By the distance, and not by its square: a network bends where many rows pull,
         # and not for the few that the learner has put far from their like.
-        return Y, _STRENGTH * abs(view.loss), True
+        variance = float(X.var(axis=0, dtype=np.float64).mean())
+        return Y, _STRENGTH * (variance or 1.0), True
 
     def told(self) -> str:
         """Say what was done, and why not where it was not."""
@@ -98,8 +101,6 @@ def _refuse(learner: Any, facts: Facts) -> None:
             "early_stopping=True keeps the weights of the lowest loss, which learning "
             "a map raises"
         )
-    elif facts.n_epochs <= _FIRST_EPOCH:
-        why_not = f"it takes two epochs, and there are {facts.n_epochs}"
     if why_not is not None:
         raise ValueError(
             f"Latent vectors cannot learn the map of arrange={learner!r}: {why_not}. "
