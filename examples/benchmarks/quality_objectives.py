@@ -202,7 +202,11 @@ def maps(args, seed):
     alone = time.perf_counter() - start
     start = time.perf_counter()
     ae = AutoencoderTransformer(
-        2, arrange=TSNE(), activation=args.activation, random_state=seed
+        2,
+        arrange=TSNE(),
+        objective=Denoising(args.noise, "swap"),
+        activation=args.activation,
+        random_state=seed,
     ).fit(X)
     whole = time.perf_counter() - start
     knn = KNeighborsClassifier(5)
@@ -220,7 +224,8 @@ def main():
     parser.add_argument("--only", default="", help="rows whose name holds this word")
     parser.add_argument("--rows", type=int, default=60_000, help="rows of MNIST")
     parser.add_argument("--epochs", type=int, default=10, help="beside plain Keras")
-    parser.add_argument("--activation", default="elu", help="of the maps' network")
+    parser.add_argument("--activation", default="relu", help="of the maps' network")
+    parser.add_argument("--noise", type=float, default=0.1, help="of the maps")
     args = parser.parse_args()
     for function in ROWS:
         if args.only not in function.__name__:
