@@ -16,6 +16,8 @@ _HOME = {
     "ConvNetwork": "skae._networks",
     "DenseNetwork": "skae._networks",
     "Denoising": "skae._objectives.denoising",
+    "Sparse": "skae._objectives.sparse",
+    "Variational": "skae._objectives.variational",
     "FileFormatError": "skae._files.store",
     "KerasAutoencoderTransformer": "skae._keras",
     "load": "skae._load",

@@ -15,6 +15,7 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
+from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -57,6 +58,8 @@ from skae._fitting.run import Run, begin, lease
 from skae._hints import refuse_parts_of_names, with_hints
 from skae._links import doc_link_template
 from skae._models import UnbuiltModel, build_models, join_models, latent_models
+from skae._objectives.combined import named
+from skae._objectives.objective import hook
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -100,12 +103,13 @@ class AutoencoderTransformer(
         object with the methods `build_encoder` and `build_decoder` will do: see
         Notes.
 
-    objective : object or None, default=None
-        What is learned beside the reconstruction, such as :class:`Denoising`. None is
-        the plain autoencoder. Any object with one of the hooks of an objective will
-        do.
+    objective : object, list of objects or None, default=None
+        What is learned beside the reconstruction: :class:`Denoising`,
+        :class:`Variational`, :class:`Sparse`, or any object with one of the hooks of
+        an objective. A list combines several, and their parameters are named by their
+        classes, as in `objective__denoising__noise`. None is the plain autoencoder.
 
-    arrange : {"spectral", "whiten"} or None, default="spectral"
+    arrange : {"spectral", "whiten"}, object or None, default="spectral"
         How `fit` arranges the latent vectors, beside learning to reconstruct.
         "whiten" chooses the scales of the latent space at the end, so that nearest
         neighbours differ by as much in every direction, which brings out clusters. It
@@ -117,6 +121,15 @@ class AutoencoderTransformer(
         the decoder goes on training. Clusters are set apart, and K-means finds them in
         most of its runs; the reconstruction error is some 5 to 15 percent higher. It
         needs 5 epochs, 500 steps, 4 to 20 latent dimensions, and no early stopping.
+        An object with the method `fit_transform`, such as
+        `sklearn.manifold.TSNE(perplexity=15)` or `umap.UMAP()`, maps the samples, and
+        the latent vectors learn its map, centred and scaled to the variance one, while
+        the decoder goes on training [5]_: new samples have places, and places have
+        samples. It takes no early stopping, and no objective that says what latent
+        vectors are like. The object is copied; where its `random_state` or
+        its `n_components` is None, they follow ours. Of more than 10,000 samples as
+        many are mapped, and the others lie where their nearest ones do. The user guide
+        says what helps new samples find their places.
         `arranged_` says what was done, and why not. `partial_fit` arranges nothing.
 
     scale : "auto" or None, default="auto"
@@ -233,7 +246,9 @@ class AutoencoderTransformer(
 
     history_ : dict of list of float
         The training loss ("loss") and, with early stopping, the validation loss
-        ("val_loss") of each epoch. `warm_start` and `partial_fit` go on with it.
+        ("val_loss") of each epoch; where the objective has a penalty, also what they
+        are made of ("reconstruction", "penalty"). `warm_start` and `partial_fit` go on
+        with it.
 
     n_iter_ : int
         The number of epochs of the last fit; `partial_fit` adds to it.
@@ -336,6 +351,9 @@ class AutoencoderTransformer(
        analysis and an algorithm". NIPS 14, 849-856.
     .. [4] Gondara, L. and Wang, K. (2018). "MIDA: multiple imputation using denoising
        autoencoders". PAKDD.
+    .. [5] Duque, A. F., Morin, S., Wolf, G. and Moon, K. R. (2020). "Extendable and
+       invertible manifold learning with geometry regularized autoencoders". IEEE Big
+       Data.
 
     Examples
     --------
@@ -467,8 +485,37 @@ class AutoencoderTransformer(
         self : object
             The transformer.
         """
+        several = named(params.get("objective", self.objective))
+        of_several: dict[str, dict] = {}
+        for name in [name for name in params if several and name.count("__") > 1]:
+            whole, part, rest = name.split("__", 2)
+            if whole == "objective" and hasattr(several.get(part), "set_params"):
+                of_several.setdefault(part, {})[rest] = params.pop(name)
         refuse_parts_of_names(self, params)
-        return super().set_params(**params)
+        super().set_params(**params)
+        for part, values in of_several.items():
+            several[part].set_params(**values)
+        return self
+
+    def get_params(self, deep=True):
+        """Get the parameters of this transformer.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to give those of objects that are parameters, too.
+
+        Returns
+        -------
+        params : dict
+            The parameters by name.
+        """
+        params = super().get_params(deep)
+        for part, one in named(self.objective).items() if deep else ():
+            if hasattr(one, "get_params"):
+                values = one.get_params()
+                params |= {f"objective__{part}__{k}": v for k, v in values.items()}
+        return params
 
     @with_hints
     @with_callbacks
@@ -482,8 +529,9 @@ class AutoencoderTransformer(
                 or (n_samples, height, width, channels)
             The training data: rows of features, or images.
 
-        y : Ignored
-            Not used, present here for API consistency by convention.
+        y : array-like of shape (n_samples,), default=None
+            Labels for an `arrange` that learns from some, such as UMAP or
+            `LinearDiscriminantAnalysis`. Ignored otherwise.
 
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample in the loss. None is a weight of one each.
@@ -694,6 +742,46 @@ class AutoencoderTransformer(
             check=lambda Z: check_latents(self, Z, names),
             width=math.prod(self.sample_shape_),
         )
+
+    def sample(self, n_samples=1, random_state=None):
+        """Draw new samples, where the objective is one that can: `Variational`.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            The number of samples.
+
+        random_state : int, RandomState instance or None, default=None
+            Determines what is drawn. Pass an int for reproducible results across
+            multiple function calls.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, ...)
+            The samples, in the shape that `fit` saw: the reconstructions of latent
+            vectors that are drawn from a standard normal distribution.
+
+        Raises
+        ------
+        ValueError
+            If the transformer was fitted with an objective that says nothing of where
+            latent vectors lie.
+        """
+        check_is_fitted(self)
+        prior = hook(self._spec.objective, "prior")
+        if prior is None:
+            raise ValueError(
+                "`sample` draws latent vectors from the distribution that an objective "
+                "gives them, and this transformer was fitted with "
+                f"objective={self._spec.objective!r}, which gives them none. Fit it "
+                "with objective=Variational(); or draw latent vectors yourself, for "
+                "instance by sklearn.mixture.GaussianMixture fitted on those of "
+                "`transform`, and pass them to `inverse_transform`."
+            )
+        n_samples = check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        shape = n_samples, self._spec.latent_dim
+        Z = prior(shape, check_random_state(random_state))
+        return self.inverse_transform(Z.astype(self._spec.dtype))
 
     def score(self, X, y=None, sample_weight=None, *, target=None):
         """Give minus the mean squared reconstruction error.

@@ -97,6 +97,8 @@ def refuse_parts_of_names(estimator: Any, params: dict[str, Any]) -> None:
         named = value if isinstance(value, str) else None
         example = examples.get(named or "", examples.get(name))
         way = f"{name}={example.format(part)}" if example else f"{name}=..."
+        if isinstance(value, (list, tuple)):
+            way = f"set it by its class, as in {name}__denoising__noise, or {name}=..."
         ours = " For the learning rate there is `learning_rate`." * (
             key in ("optimizer__learning_rate", "optimizer__lr")
         )

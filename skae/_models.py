@@ -132,6 +132,7 @@ def sample_loss(loss: Any) -> Callable:
 
     loss = resolve("loss", loss)
     function = getattr(loss, "call", loss)
+    name = getattr(loss, "name", getattr(loss, "__name__", ""))
 
     def loss_of_samples(x: Any, outputs: Any) -> Any:
         values = function(x, outputs)
@@ -140,6 +141,8 @@ def sample_loss(loss: Any) -> Callable:
             return tf.fill([tf.shape(x)[0]], values)
         return tf.reduce_mean(tf.reshape(values, [tf.shape(x)[0], -1]), axis=1)
 
+    # An objective may want to know which one it gets.
+    loss_of_samples.__name__ = str(name)
     return loss_of_samples
 
 

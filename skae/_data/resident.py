@@ -68,6 +68,10 @@ class Resident:
             return 0
         return len(np.unique(_digests(self._X, self._aside)))
 
+    def of_rows_to_train(self, column: np.ndarray) -> np.ndarray:
+        """Give the values of the rows to train on, of those of all rows."""
+        return column[self._rows]
+
     def facts(self) -> dict[str, Any]:
         """Give what tells these data from others, by name."""
         return {

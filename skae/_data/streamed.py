@@ -201,6 +201,13 @@ class Streamed:
             self.encode_all(lambda X: np.empty((len(X), 0)))
         self._targets = targets.astype(self._weight_dtype, copy=False)
 
+    def of_rows_to_train(self, column: np.ndarray) -> np.ndarray:
+        """Give the values of the rows to train on, of those of all rows."""
+        if self._position is None:
+            return column
+        kept = np.flatnonzero(self._position >= 0)
+        return column[kept[self._position[kept].argsort()]]
+
     def epoch(
         self, random_state: np.random.RandomState, first: int
     ) -> Generator[Part, None, None]:

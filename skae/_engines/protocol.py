@@ -16,8 +16,11 @@ import numpy as np
 Weights = Sequence[np.ndarray]
 # Data as a trainer has put them; only that trainer looks inside.
 Put = tuple
-# The sum of w l over the samples, and the sum of w.
-Sums = tuple[float, float]
+# The sum of w l over the samples, the sum of w and, where the objective has a penalty,
+# its share of the first.
+Sums = tuple[float, ...]
+# Below this distance roots of mean squares are rounded off.
+ROUNDED = 0.02
 
 
 class Trainer(Protocol):
@@ -38,8 +41,16 @@ class Trainer(Protocol):
 
     def load_seeds(self, seeds: Weights) -> None: ...
 
-    def set_strength(self, strength: float) -> None:
-        """Say what the mean square distance of a latent to its target costs."""
+    def set_strength(self, strength: float, root: bool = False) -> None:
+        """Say what the mean square distance of a latent to its target costs.
+
+        With `root`, it is what its root costs, which far targets draw no harder than
+        others: the square of `ROUNDED` is added to it before, so that its slope has an
+        end.
+        """
+
+    def set_penalty_share(self, share: float) -> None:
+        """Say how much of the penalty of an objective counts in a step: 1 is all."""
 
     def put(
         self,
@@ -72,10 +83,10 @@ class Trainer(Protocol):
         batch_size: int,
         sums: Sums,
     ) -> Sums:
-        """Take a step a batch; add sum(w l) and sum(w) to `sums`."""
+        """Take a step a batch; add what it comes to, to `sums`."""
 
     def evaluate(self, put: Put, rows: np.ndarray, batch_size: int) -> Sums:
-        """Give sum(w l) and sum(w) over the rows."""
+        """Give the sums over the rows."""
 
     def finish(self) -> None:
         """Let the optimizer put its averages, where it keeps any, in place."""

@@ -93,6 +93,7 @@ class ScaledTrainer:
         self._where = n_encoder, path
         self.state, self.seeds = trainer.state, trainer.seeds
         self.load_seeds, self.set_strength = trainer.load_seeds, trainer.set_strength
+        self.set_penalty_share = trainer.set_penalty_share
         self.put_targets, self.finish = trainer.put_targets, trainer.finish
         self.train, self.evaluate = trainer.train, trainer.evaluate
 

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skae._engines.numpy.activations import ACTIVATIONS
-from skae._files.words import CLASSES
+from skae._files.words import CLASSES, is_learner, make_learner
+from skae._objectives.combined import resolve_objective
 from skae._objectives.masking import weight_shapes
 from skae._objectives.objective import is_masked
 
@@ -133,15 +134,13 @@ def check_tensors(
     run: dict[str, Any] | None,
 ) -> None:
     """Check that the arrays are those of the network, before any is read."""
-    network, shape = fitted["network"], fitted["sample_shape"]
-    own = isinstance(network, OwnObject)
+    network, objective = fitted["network"], fitted["objective"]
+    own = isinstance(network, OwnObject) or isinstance(objective, OwnObject)
     if own:
         # Its shapes are compared when the run goes on, with those of the network.
         expected = {k: entry for k, entry in table.items() if k.startswith("weight_")}
     else:
-        shapes = weight_shapes(
-            fitted["objective"], network, shape, fitted["latent_dim"]
-        )
+        shapes = _weight_shapes(network, objective, fitted)
         dtype = np.dtype(fitted["dtype"]).str
         expected = {f"weight_{i}": (dtype, s) for i, s in enumerate(shapes)}
     given = {name: entry for name, entry in table.items() if name in expected}
@@ -179,6 +178,22 @@ def _without_scaling(table: Table, names: set[str], n_features: int) -> set[str]
     return names - found
 
 
+def _weight_shapes(
+    network: Any, objective: Any, fitted: dict[str, Any]
+) -> list[tuple[int, ...]]:
+    """Give the shape of every weight, of an encoder that gives the objective's code."""
+    shape, latent_dim = fitted["sample_shape"], fitted["latent_dim"]
+    shapes = weight_shapes(objective, network, shape, latent_dim)
+    code_size = getattr(objective, "code_size", None)
+    if code_size is None:
+        return shapes
+    # The size of the code is the last one of a layer that gives it, and latent vectors
+    # are the first one of a layer that takes them.
+    of_code = weight_shapes(objective, network, shape, code_size(latent_dim))
+    pairs = zip(shapes, of_code, strict=True)
+    return [b if a[-1] != b[-1] else a for a, b in pairs]
+
+
 # -------------------------------------------------------------- parameters and fit
 
 
@@ -193,11 +208,12 @@ def read_parameters(content: Any) -> dict[str, Any]:
         ("loss", (str, OwnObject)),
         ("optimizer", (str, OwnObject)),
         ("learning_rate", (str, Real, OwnObject)),
-        ("objective", (type(None), OwnObject, *_OBJECTIVES.values())),
-        ("arrange", (type(None), str, OwnObject)),
         ("callbacks", type(None)),
     ):
         _expect(parameters[name], kinds, name)
+    parameters["objective"] = _objective(parameters["objective"])
+    if not is_learner(parameters["arrange"]):
+        _expect(parameters["arrange"], (type(None), str, OwnObject), "arrange")
     return parameters
 
 
@@ -223,7 +239,9 @@ def read_fitted(content: Any) -> dict[str, Any]:
         if not isinstance(value, OwnObject) and value not in _KERAS_ACTIVATIONS:
             raise ValueError(f"{name} is unknown")
     networks = (OwnObject, *_NETWORKS.values())
-    objectives = (type(None), OwnObject, *_OBJECTIVES.values())
+    objective = _objective(_value(fitted["objective"]))
+    if isinstance(objective, tuple) and not isinstance(objective, OwnObject):
+        objective = resolve_objective(objective)
     return {
         **activations,
         "sample_shape": shape,
@@ -234,7 +252,7 @@ def read_fitted(content: Any) -> dict[str, Any]:
         "dtype": fitted["dtype"],
         "latent_dim": _int(fitted["latent_dim"], 1, "latent_dim", 2**31),
         "network": _expect(_value(fitted["network"]), networks, "network"),
-        "objective": _expect(_value(fitted["objective"]), objectives, "objective"),
+        "objective": objective,
         "arranged": _expect(fitted["arranged"], str, "arranged"),
         "random_state": _expect(
             _value(fitted["random_state"]), np.random.RandomState, "random_state"
@@ -256,7 +274,8 @@ def read_run(content: Any) -> dict[str, Any]:
     strength = run["strength"]
     if strength is not None:
         _finite(strength, "strength")
-    if len(position) != 3 or len(sums) != 2 or len(stopping or [0] * 3) not in (3, 4):
+    n_stopping = len(stopping or [0] * 3)
+    if len(position) != 3 or len(sums) not in (2, 3) or n_stopping not in (3, 4):
         raise ValueError("the place of the run is of the wrong size")
     random_state = _value(_expect(run["random_state"], dict, "random_state"))
     began_with = _value(_expect(run["began_with"], dict, "began_with"))
@@ -267,9 +286,21 @@ def read_run(content: Any) -> dict[str, Any]:
         "history": _history(run["history"]),
         "stopping": stopping,
         "strength": strength,
+        "root": _expect(run.get("root", False), bool, "root"),
         "random_state": _expect(random_state, np.random.RandomState, "random_state"),
         "began_with": _expect(began_with, np.random.RandomState, "began_with"),
     }
+
+
+def _objective(value: Any) -> Any:
+    """Give an objective, or a tuple of several."""
+    kinds = (OwnObject, *_OBJECTIVES.values())
+    if not isinstance(value, tuple) or isinstance(value, OwnObject):
+        return _expect(value, (type(None), *kinds), "objective")
+    own = [
+        one for one in value if isinstance(_expect(one, kinds, "objective"), OwnObject)
+    ]
+    return own[0] if own else value
 
 
 def _history(content: Any) -> dict[str, list[float]]:
@@ -294,6 +325,9 @@ def _value(value: Any) -> Any:
         if isinstance(value, dict) and kind in value:
             named = classes[value[kind]]
             return named(**{k: _value(v) for k, v in value["parameters"].items()})
+    if isinstance(value, dict) and "arrange" in value:
+        of_learner = {k: _value(v) for k, v in value["parameters"].items()}
+        return make_learner(value["arrange"], of_learner)
     if isinstance(value, dict):
         return _random_state(value["random_state"])
     if isinstance(value, (int, float)) and not abs(value) < _MAX_INT:

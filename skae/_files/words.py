@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 import hashlib
+from importlib import import_module
 from numbers import Integral, Real
 from typing import Any
 
@@ -11,14 +12,64 @@ import numpy as np
 
 from skae._fingerprints import digest
 from skae._networks import ConvNetwork, DenseNetwork
+from skae._objectives.combined import Combined
 from skae._objectives.denoising import Denoising
 from skae._objectives.masking import Masking
+from skae._objectives.sparse import Sparse
+from skae._objectives.variational import Variational
 
 # The objects that a file may name, by what they are.
 CLASSES: dict[str, dict[str, type]] = {
     "network": {"ConvNetwork": ConvNetwork, "DenseNetwork": DenseNetwork},
-    "objective": {"Denoising": Denoising, "Masking": Masking},
+    "objective": {
+        "Denoising": Denoising,
+        "Masking": Masking,
+        "Sparse": Sparse,
+        "Variational": Variational,
+    },
 }
+
+# Manifold learners that a file may name, by where they are; one that is not installed
+# is missed when it is read.
+LEARNERS = {
+    **dict.fromkeys(
+        (
+            *("Isomap", "LocallyLinearEmbedding", "MDS"),
+            *("SpectralEmbedding", "TSNE"),
+        ),
+        "sklearn.manifold",
+    ),
+    **dict.fromkeys(
+        (
+            *("FactorAnalysis", "FastICA", "KernelPCA", "NMF", "PCA"),
+            *("SparsePCA", "TruncatedSVD"),
+        ),
+        "sklearn.decomposition",
+    ),
+    "LinearDiscriminantAnalysis": "sklearn.discriminant_analysis",
+    "NeighborhoodComponentsAnalysis": "sklearn.neighbors",
+    "PaCMAP": "pacmap",
+    "UMAP": "umap",
+}
+
+
+def is_learner(value: Any) -> bool:
+    """Tell whether a file may name the class of a manifold learner."""
+    module = type(value).__module__
+    name = type(value).__name__
+    return name in LEARNERS and module.startswith(f"{LEARNERS[name]}.")
+
+
+def make_learner(name: str, parameters: dict[str, Any]) -> Any:
+    """Make a manifold learner that a file names; it is not fitted."""
+    try:
+        module = import_module(LEARNERS[name])
+    except ImportError as error:
+        raise ImportError(
+            f"The transformer was fitted with arrange={name}(...), and {error}. "
+            f"Install what holds {name} to load it."
+        ) from error
+    return getattr(module, name)(**parameters)
 
 
 def numbered(tensors: dict[str, np.ndarray], kind: str) -> list[np.ndarray]:
@@ -36,6 +87,8 @@ def to_json(value: Any, name: str, own: bool = False) -> Any:
         value = value.item()
     if value is None or isinstance(value, (bool, str, Integral, Real)):
         return value
+    if isinstance(value, Combined):
+        value = value.objectives
     if isinstance(value, (tuple, list)):
         return [to_json(item, name, own) for item in value]
     for kind, classes in CLASSES.items():
@@ -45,6 +98,12 @@ def to_json(value: Any, name: str, own: bool = False) -> Any:
                 kind: type(value).__name__,
                 "parameters": {k: to_json(v, k, own) for k, v in parameters.items()},
             }
+    if is_learner(value):
+        parameters = value.get_params(deep=False)
+        return {
+            "arrange": type(value).__name__,
+            "parameters": {k: to_json(v, k) for k, v in parameters.items()},
+        }
     if isinstance(value, np.random.RandomState):
         state = value.get_state(legacy=False)
         if state["bit_generator"] == "MT19937":

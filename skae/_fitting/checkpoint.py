@@ -118,14 +118,15 @@ class Checkpoint:
         if isinstance(run.trainer, ScaledTrainer):
             inner = run.trainer.inner_weights()
             arrays |= {f"run_inner_{i}": w for i, w in enumerate(inner)}
-        stopping, strength = None, None
+        stopping, strength, root = None, None, False
         if run.stopping is not None:
             stopping, best = run.stopping.state()
             arrays |= {f"run_best_{i}": w for i, w in enumerate(best)}
         # The weights of the file are those to go on from.
         fitted = replace(run.fitted(), weights=run.trainer.weights())
         if run.placing.places is not None:
-            arrays["run_targets"], strength = run.placing.places
+            arrays["run_targets"], strength, *rest = run.placing.places
+            root = any(rest)
         self._write(
             fitted,
             {
@@ -136,6 +137,7 @@ class Checkpoint:
                 "random_state": to_json(position.epoch_random_state, "random_state"),
                 "stopping": stopping,
                 "strength": strength,
+                "root": root,
                 "began_with": self._began_with,
             },
             arrays,
@@ -172,7 +174,8 @@ def _resume(run: Run, saved: Saved) -> None:
     if run.stopping is not None and content["stopping"] is not None:
         run.stopping.load_state(content["stopping"], numbered(tensors, "run_best"))
     if content["strength"] is not None:
-        run.placing.set(tensors["run_targets"], content["strength"])
+        targets = tensors["run_targets"]
+        run.placing.set(targets, content["strength"], content["root"])
 
 
 def _differences(found: dict[str, Any], mine: dict[str, Any]) -> list[str]:

@@ -110,12 +110,22 @@ def _losses(
     plan: Plan, trainer: Trainer, data: Data, position: Position
 ) -> dict[str, float]:
     """Give the losses of an epoch by name."""
-    logs = {"loss": position.sums[0] / position.sums[1]}
+    logs = _means(position.sums)
     validation = data.validation()
     if validation is not None:
-        sums = trainer.evaluate(*validation, plan.batch_size)
-        logs["val_loss"] = sums[0] / sums[1]
+        means = _means(trainer.evaluate(*validation, plan.batch_size))
+        logs |= {f"val_{name}": value for name, value in means.items()}
     return logs
+
+
+def _means(sums: Sums) -> dict[str, float]:
+    """Give the loss and, where the objective has a penalty, what it is made of."""
+    total, weight, *penalty = sums
+    means = {"loss": total / weight}
+    if penalty:
+        means["reconstruction"] = (total - penalty[0]) / weight
+        means["penalty"] = penalty[0] / weight
+    return means
 
 
 def _refuse_divergence(epoch: int, logs: dict[str, float]) -> None:

@@ -4,6 +4,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +41,9 @@ class Placing(Watcher):
         self.loss = 0.0
         # What latent vectors are drawn to now, for a checkpoint.
         self.places: Places | None = None
+        self._penalty_share = 1.0
+        # What `fit` was given for y, a value for each row of X.
+        self.y: Any = None
         # Whether the optimizer's averages are those of the weights.
         self.state_holds = True
         # Early stopping, which is to know where latent vectors are drawn.
@@ -57,6 +62,10 @@ class Placing(Watcher):
                 heard(epoch + 1 if n_rows else epoch)
 
     def epoch_begin(self, epoch: int, rates: np.ndarray) -> np.ndarray:
+        share = hook(self._plan.spec.objective, "penalty_share")
+        if share is not None:
+            self._penalty_share = float(share(epoch, self.n_epochs))
+            self._trainer.set_penalty_share(self._penalty_share)
         if self._position.part:  # gone on from within the epoch
             return rates
         for objective in self._objectives:
@@ -81,13 +90,13 @@ class Placing(Watcher):
 
     # ------------------------------------------------------------------- places
 
-    def set(self, targets: np.ndarray, strength: float) -> None:
+    def set(self, targets: np.ndarray, strength: float, root: bool = False) -> None:
         """Draw latent vectors to their targets from now on."""
-        self.places = targets, strength
+        self.places = targets, strength, root
         if self.stopping is not None:
             self.stopping.drawn = True
         self._data.set_targets(targets)
-        self._trainer.set_strength(strength)
+        self._trainer.set_strength(strength, root)
 
     def give_up(self, why: str) -> None:
         """Leave the latent space as it was before anything was drawn."""
@@ -111,12 +120,12 @@ class Placing(Watcher):
                 "gives its rows in another order each time. Use a source that keeps "
                 "their order, or load the data into memory and call `fit`."
             )
-        if not isinstance(found, (tuple, list)) or len(found) != 2:
+        if not isinstance(found, (tuple, list)) or len(found) not in (2, 3):
             raise ValueError(
                 f"`places` of {objective!r} must give None or a pair: an array of "
                 f"places and a strength. Got {type(found).__name__}."
             )
-        targets, strength = found
+        targets, strength, *root = found
         shape = (self._data.n_train, self._plan.spec.latent_dim)
         if np.shape(targets) != shape:
             raise ValueError(
@@ -124,7 +133,8 @@ class Placing(Watcher):
                 f"each row to train on: an array of shape {shape}. Got one of shape "
                 f"{np.shape(targets)}."
             )
-        return np.asarray(targets, self._plan.spec.dtype), float(strength)
+        targets = np.asarray(targets, self._plan.spec.dtype)
+        return targets, float(strength), any(root)
 
     # ---------------------------------------------------------------- as a view
 
@@ -132,14 +142,36 @@ class Placing(Watcher):
     def rows_stay(self) -> bool:
         return self._data.rows_stay
 
+    @property
+    def n_rows(self) -> int:
+        return self._data.n_train
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        if self.y is None:
+            return None
+        y = np.asarray(self.y)
+        if len(y) != self._data.n_rows:
+            raise ValueError(
+                f"Expected a label for each of {self._data.n_rows} samples, got y of "
+                f"shape {y.shape}."
+            )
+        return self._data.of_rows_to_train(y)
+
+    def of_all(self, function: Callable) -> np.ndarray:
+        return self._data.encode_all(function)
+
     def encode_all(self) -> np.ndarray:
-        return self._data.encode_all(self._encode)
+        return self.of_all(self._encode)
 
     def encode_some(self, n: int) -> np.ndarray:
         return self._data.encode_some(self._encode, n, self._generator())
 
     def some_of(self, Z: np.ndarray, n: int) -> np.ndarray:
         return Z[self._generator().permutation(len(Z))[:n]]
+
+    def seed(self) -> int:
+        return int(self._generator().randint(2**31 - 1))
 
     def map_latents(self, mapping: np.ndarray) -> None:
         trainer = self._trainer
@@ -150,8 +182,9 @@ class Placing(Watcher):
         # The optimizer's averages belong to the weights before.
         trainer.load(weights, None, 0)
         trainer.load_seeds(seeds)
+        trainer.set_penalty_share(self._penalty_share)
         if self.places is not None:
-            trainer.set_strength(self.places[1])
+            trainer.set_strength(*self.places[1:])
         self.state_holds = self._position.epoch < self.n_epochs
 
     def _encode(self, X: np.ndarray) -> np.ndarray:

@@ -22,8 +22,9 @@ from skae._layers import has_linear_ends, has_path
 from skae._models import Spec, of_keras_2, resolve
 from skae._networks import ConvNetwork, DenseNetwork
 from skae._objectives.arrangement import make_arrangement
+from skae._objectives.combined import resolve_objective
 from skae._objectives.masking import Masking, loss_of_values
-from skae._objectives.objective import Facts, hooks, is_masked, resolve_objective
+from skae._objectives.objective import Facts, hooks, is_masked, shapes_latents
 
 _NETWORKS = {"dense": DenseNetwork, "conv": ConvNetwork}
 # What `epochs="auto"` aims at: see the docstring of the transformer.
@@ -161,10 +162,9 @@ def make_plan(
             n_steps=n_epochs * n_steps,
             linear_latents=has_linear_latents(spec),
             early_stopping=held_out == "asked",
+            shaped_by=spec.objective if shapes_latents(spec.objective) else None,
         )
         arrangement, arranged = make_arrangement(estimator.arrange, facts)
-        if "places" in hooks(spec.objective):
-            arrangement, arranged = None, "nothing: the objective has places of its own"
     return Plan(
         spec=spec,
         scaling=scaling,
@@ -273,6 +273,8 @@ def held_out(estimator: Any, spec: Spec, data: Data, partial: bool, new: bool) -
         return "asked"
     least, most = _FEW_ROWS
     plain = estimator.epochs == "auto" and spec.objective is None
+    # A map that was asked for is learned, whatever it costs.
+    plain = plain and (estimator.arrange is None or isinstance(estimator.arrange, str))
     few = least <= data.n_kinds <= most
     return "auto" if new and plain and few and has_path(spec.network) else ""
 

@@ -70,7 +70,7 @@ class RowsBar(ProgressBar):
     def update(self, n_rows: int) -> None:
         self._bar.update(n_rows)
 
-    def part_end(self, n_rows: int, sums: tuple[float, float]) -> None:
+    def part_end(self, n_rows: int, sums: tuple[float, ...]) -> None:
         self._bar.set_postfix({"loss": f"{sums[0] / sums[1]:.4g}"}, refresh=False)
         self._bar.update(n_rows)
 

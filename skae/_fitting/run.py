@@ -162,6 +162,7 @@ class Run:
                 estimator, told, plan.n_epochs, lambda: self._attributes(self.fitted())
             )
             self._watchers.append(self._sklearn_callbacks)
+        self.placing.y = told["y"]
         self._watchers.append(self.placing)
 
     def epochs(self, keep: Keep | None = None) -> None:

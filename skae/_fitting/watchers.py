@@ -28,7 +28,7 @@ class Watcher:
     def epoch_begin(self, epoch: int, rates: np.ndarray) -> np.ndarray:
         return rates
 
-    def part_end(self, n_rows: int, sums: tuple[float, float]) -> None:
+    def part_end(self, n_rows: int, sums: tuple[float, ...]) -> None:
         pass
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:

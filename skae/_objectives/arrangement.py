@@ -5,11 +5,18 @@
 
 from typing import Any
 
+from skae._objectives.manifold import Manifold
 from skae._objectives.objective import Facts
 from skae._objectives.spectral import Spectral
 from skae._objectives.whitening import Whitening
 
 NAMES = ("spectral", "whiten")
+
+
+def is_learner(arrange: Any) -> bool:
+    """Tell whether `arrange` is an object whose map latent vectors learn."""
+    learns = callable(getattr(arrange, "fit_transform", None))
+    return learns and not isinstance(arrange, type)
 
 
 def make_arrangement(arrange: Any, facts: Facts) -> tuple[Any, str]:
@@ -19,11 +26,15 @@ def make_arrangement(arrange: Any, facts: Facts) -> tuple[Any, str]:
     """
     if arrange is None:
         return None, "nothing: arrange=None"
+    if is_learner(arrange):
+        return Manifold(arrange, facts), type(arrange).__name__
     if not isinstance(arrange, str) or arrange not in NAMES:
         raise ValueError(
-            "The 'arrange' parameter must be 'spectral', 'whiten' or None. Got "
-            f"{arrange!r} instead."
+            "The 'arrange' parameter must be 'spectral', 'whiten', None or an object "
+            f"with the method fit_transform, such as TSNE(). Got {arrange!r} instead."
         )
+    if facts.shaped_by is not None:
+        return None, f"nothing: {facts.shaped_by!r} says what latent vectors are like"
     why_not = Whitening.why_not(facts)
     if why_not is not None:
         return None, f"nothing: {why_not}"

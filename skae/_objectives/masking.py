@@ -16,7 +16,13 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skae._layers import is_chain
-from skae._objectives.objective import HOOKS_OF_BATCHES, HOOKS_OF_ROWS, hook, is_masked
+from skae._objectives.objective import (
+    COMPANIONS,
+    HOOKS_OF_BATCHES,
+    HOOKS_OF_ROWS,
+    hook,
+    is_masked,
+)
 
 # Of those that Keras has: the losses of single values, which can be left out.
 _OF_VALUES = {
@@ -42,7 +48,7 @@ class Masking(BaseEstimator):
 
     def __getattr__(self, name):
         # The hooks of the user's objective are those of this one.
-        if name in (*HOOKS_OF_BATCHES, *HOOKS_OF_ROWS):
+        if name in (*HOOKS_OF_BATCHES, *HOOKS_OF_ROWS, *COMPANIONS):
             found = hook(vars(self).get("objective"), name)
             if found is not None:
                 return found

@@ -8,7 +8,8 @@ Of rows, in both engines:
 `places(epoch, view)`
     At the beginning of an epoch: None, or a place for the latent vector of each row to
     train on, (n_rows, latent_dim), and a strength. From then on the mean square
-    distance of latent vectors to their places, times the strength, joins the loss
+    distance of latent vectors to their places, times the strength, joins the loss, or
+    with a third value that is true the root of it
     (Duque et al. 2020, "Extendable and invertible manifold learning with geometry
     regularized autoencoders"). `view` is a `View`.
 `end(view)`
@@ -37,7 +38,6 @@ Of batches, as tensors, where `draw` gives random numbers (`skae._engines.draws.
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-import copy
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -45,10 +45,12 @@ import numpy as np
 
 HOOKS_OF_ROWS = ("places", "end")
 HOOKS_OF_BATCHES = ("inputs", "code_size", "latents", "encoded", "losses", "penalty")
+# What goes with a hook, and makes no objective alone.
+COMPANIONS = ("go_on", "penalty_share", "prior")
 # The hooks of batches that the NumPy engine calls.
 _NUMPY_HOOKS = {"inputs"}
 
-Places = tuple[np.ndarray, float]
+Places = tuple[np.ndarray, float] | tuple[np.ndarray, float, bool]
 
 
 class View(Protocol):
@@ -59,8 +61,22 @@ class View(Protocol):
     loss: float
 
     @property
+    def n_rows(self) -> int:
+        """The number of rows to train on."""
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The labels of these rows, where `fit` was given some."""
+
+    @property
     def rows_stay(self) -> bool:
         """Whether the rows come in the same order each time, as places must."""
+
+    def of_all(self, function: Callable) -> np.ndarray:
+        """Give what a function makes of the rows to train on, in the order of places.
+
+        It gets the samples of some rows after the other, and gives a row for each.
+        """
 
     def encode_all(self) -> np.ndarray:
         """Give the latent vectors of the rows to train on, in the order of places."""
@@ -70,6 +86,9 @@ class View(Protocol):
 
     def some_of(self, Z: np.ndarray, n: int) -> np.ndarray:
         """Give n of the rows of an array, drawn at random."""
+
+    def seed(self) -> int:
+        """Give a number that follows from `random_state`."""
 
     def map_latents(self, mapping: np.ndarray) -> None:
         """Multiply all latent vectors by a matrix; reconstructions stay as they are.
@@ -88,12 +107,19 @@ class Facts(NamedTuple):
     # Whether a matrix can be put into the layers around the latent vector.
     linear_latents: bool
     early_stopping: bool
+    # The objective, if it says where latent vectors lie or what they are like.
+    shaped_by: Any = None
 
 
 def hooks(objective: Any) -> set[str]:
     """Give the names of the hooks that an objective has."""
     names = (*HOOKS_OF_ROWS, *HOOKS_OF_BATCHES)
     return {name for name in names if callable(getattr(objective, name, None))}
+
+
+def shapes_latents(objective: Any) -> bool:
+    """Tell whether an objective says where latent vectors lie or what they are like."""
+    return bool(hooks(objective) & {"places", "latents", "penalty"})
 
 
 def hook(objective: Any, name: str) -> Callable | None:
@@ -114,28 +140,6 @@ def runs_in_numpy(objective: Any) -> bool:
     of_batches = hooks(objective) - {*HOOKS_OF_ROWS}
     plain = bool(getattr(objective, "plain_arithmetic", False))
     return not of_batches or (plain and of_batches <= _NUMPY_HOOKS)
-
-
-def resolve_objective(objective: Any) -> Any:
-    """Give a copy of the user's objective; None is the plain autoencoder."""
-    if objective is None:
-        return None
-    if isinstance(objective, (str, type)) or not hooks(objective):
-        raise ValueError(
-            "The 'objective' parameter must be None or an object with one of the "
-            f"methods {', '.join((*HOOKS_OF_ROWS, *HOOKS_OF_BATCHES))}, such as "
-            f"Denoising(). Got {objective!r} instead."
-        )
-    found = hooks(objective)
-    pairs = ("code_size", "latents"), ("latents", "encoded"), ("encoded", "latents")
-    for one, other in pairs:
-        if (one in found) and (other not in found):
-            raise ValueError(
-                f"The objective {objective!r} has `{one}` but no `{other}`. Expected "
-                "`code_size`, `latents` and `encoded` together, or `latents` and "
-                "`encoded` where the code is as long as the latent vector."
-            )
-    return copy.deepcopy(objective)
 
 
 def refuse_other_shape(

@@ -38,7 +38,7 @@ def both_programs(activation, dtype, objective=None):
     return (dense, get_program(spec)), weights
 
 
-def train(program, weights, dtype, epochs=4, state=None, targets=None):
+def train(program, weights, dtype, epochs=4, state=None, targets=None, root=False):
     generator = np.random.default_rng(1)
     data = generator.random((50, 6)).astype(dtype)
     sample_weight = generator.uniform(0.5, 2, 50).astype(dtype)
@@ -48,7 +48,7 @@ def train(program, weights, dtype, epochs=4, state=None, targets=None):
         put = trainer.put(data, sample_weight)
         if targets is not None:
             put = trainer.put_targets(put, targets)
-            trainer.set_strength(0.7)
+            trainer.set_strength(0.7, root)
         for epoch in range(epochs):
             order = np.random.default_rng(epoch).permutation(50)[:47]
             rates = np.linspace(0.01, 0.02, 5)  # the last batch has seven rows
@@ -59,11 +59,13 @@ def train(program, weights, dtype, epochs=4, state=None, targets=None):
 
 
 @pytest.mark.kernel
-def test_both_engines_draw_latents_to_targets():
+@pytest.mark.parametrize("root", [False, True])
+def test_both_engines_draw_latents_to_targets(root):
     programs, weights = both_programs("tanh", "float64")
     targets = np.random.default_rng(2).normal(size=(50, 2))
     results = [
-        train(program, weights, "float64", targets=targets) for program in programs
+        train(program, weights, "float64", targets=targets, root=root)
+        for program in programs
     ]
     for mine, other in zip(results[0][1], results[1][1], strict=True):
         assert_allclose(mine, other, rtol=1e-9, atol=1e-9)

@@ -53,13 +53,13 @@ class DenseTrainer:
         self._moments = [view for views in moments for view in views]
         self._n_steps = 0
         self._seed = np.zeros(2, np.uint32)
-        self._strength = 0.0
+        self._strength, self._root = 0.0, False
         self._workspaces: dict[tuple[int, int], Workspace] = {}
 
     def load(self, weights: Weights, state: Weights | None, seed: int) -> None:
         """Set the weights and the optimizer's state (None: that of a new one)."""
         self._seed = np.array([seed, 0], np.uint32)
-        self._strength = 0.0
+        self._strength, self._root = 0.0, False
         self.load_weights(weights)
         if state is None:
             self._n_steps = 0
@@ -95,9 +95,12 @@ class DenseTrainer:
         for seed in seeds:
             self._seed = np.array(seed, np.uint32)
 
-    def set_strength(self, strength: float) -> None:
+    def set_strength(self, strength: float, root: bool = False) -> None:
         """Say what the mean square distance of a latent to its target costs."""
-        self._strength = strength
+        self._strength, self._root = strength, root
+
+    def set_penalty_share(self, share: float) -> None:
+        """Objectives with penalties are left to TensorFlow."""
 
     def finish(self) -> None:
         pass
@@ -139,7 +142,7 @@ class DenseTrainer:
         if drawn:
             pulls = scales * np.array(drawn * n_features / targets.shape[1], dtype)
         n_shares = 2 if self.chain.work * batch_size >= _SHARED_WORK else 1
-        seed = self._seed
+        seed, root = self._seed, self._root
 
         def run(shares: Sequence[int], meet: Callable[[], object]) -> float:
             total, here = 0.0, seed
@@ -150,7 +153,7 @@ class DenseTrainer:
                 ):
                     some = slice(start, start + batch_size)
                     rows = order[some]
-                    pull = (targets[rows], pulls[some]) if drawn else None
+                    pull = (targets[rows], pulls[some], root) if drawn else None
                     space = self._workspace(len(rows), n_shares)
                     spoiling = self._spoiling(X, rows, here)
                     scale = scales[some]

@@ -15,6 +15,7 @@ from skae._engines.draws import NumpyDraw
 from skae._engines.numpy.activations import ACTIVATIONS
 from skae._engines.numpy.chain import Chain
 from skae._engines.numpy.forward import to_logits
+from skae._engines.protocol import ROUNDED
 from skae._objectives.masking import fill_and_flag, known_factors
 from skae._objectives.objective import refuse_other_shape
 
@@ -32,8 +33,9 @@ class Batch(NamedTuple):
     rows: np.ndarray
     # It turns the error of the reconstruction into the gradient of the loss.
     scale: np.ndarray
-    # What the latents are drawn to, and the same for their distance.
-    pull: tuple[np.ndarray, np.ndarray] | None
+    # What the latents are drawn to, the same for their distance, and whether it is the
+    # root of its square that counts.
+    pull: tuple[np.ndarray, np.ndarray, bool] | None
     spoiling: "Spoiling | None"
 
 
@@ -256,9 +258,7 @@ class Workspace:
                 np.multiply(end, path.slope, out=share.path_gradient)
             share.latent_gradient += share.path_gradient @ path.kernel.T
         if batch.pull is not None:
-            targets, pulls = batch.pull
-            mine = share.rows
-            share.latent_gradient += (share.latent - targets[mine]) * pulls[mine]
+            share.latent_gradient += _pull(share.latent, share.rows, *batch.pull)
 
     def update(self, share: int, step: np.ndarray) -> None:
         """Update parameters by Adam (Kingma and Ba, 2015) until all are done.
@@ -287,6 +287,18 @@ class Workspace:
             np.divide(mean, scratch, out=scratch)
             scratch *= step
             piece.weight -= scratch
+
+
+def _pull(
+    latent: np.ndarray, rows: slice, targets: np.ndarray, pulls: np.ndarray, root: bool
+) -> np.ndarray:
+    """Give the gradient of the distance of latents to their targets."""
+    apart = latent - targets[rows]
+    if root:
+        squares = np.square(apart).mean(axis=1, keepdims=True)
+        squares += ROUNDED**2
+        apart /= 2 * np.sqrt(squares)
+    return apart * pulls[rows]
 
 
 def _make_share(

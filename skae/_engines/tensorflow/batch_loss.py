@@ -6,6 +6,7 @@
 from typing import Any, NamedTuple
 
 from skae._engines.draws import KerasDraw
+from skae._engines.protocol import ROUNDED
 from skae._models import Spec, sample_loss
 from skae._objectives.objective import hook, hooks, refuse_other_shape
 
@@ -15,10 +16,18 @@ _DRAWING = {"inputs", "latents"}
 class Losses(NamedTuple):
     """Sums over a batch, in the dtype of the network."""
 
-    # Of w l, of w, and of w times the strength times the distance to the target.
+    # Of w l, and of w.
     loss: Any
     weight: Any
+    # What a step minimises beside: of w times the strength times the distance to the
+    # target, without the share of the penalty that does not count yet.
     drawn: Any
+    # Of w times the penalty, which is a part of l.
+    penalty: Any = None
+
+    def reported(self) -> tuple[Any, ...]:
+        """Give the sums that are added up."""
+        return tuple(s for s in (self.loss, self.weight, self.penalty) if s is not None)
 
 
 class BatchLoss:
@@ -28,6 +37,7 @@ class BatchLoss:
         self._encoder, self._decoder = encoder, decoder
         self._loss = sample_loss(spec.loss)
         self._objective = spec.objective
+        self.n_sums = 2 + (hook(spec.objective, "penalty") is not None)
         self._draw, self.seeds = None, []
         if hooks(spec.objective) & _DRAWING:
             import keras
@@ -36,9 +46,21 @@ class BatchLoss:
             self._draw, self.seeds = KerasDraw(generator), [generator.state]
 
     def __call__(
-        self, x: Any, w: Any, targets: Any, strength: Any, training: bool
+        self,
+        x: Any,
+        w: Any,
+        targets: Any = None,
+        strength: Any = 0,
+        share: Any = 1,
+        *,
+        root: bool = False,
+        training: bool = False,
     ) -> Losses:
-        """Give the sums over a batch; each penalty of a layer counts for every row."""
+        """Give the sums over a batch; each penalty of a layer counts for every row.
+
+        `share` is how much of the objective's penalty counts in a step, and `root`
+        whether it is the root of the mean square distance that costs `strength`.
+        """
         import tensorflow as tf
 
         # Pairs have an axis more: a sample, and what is to be made of it.
@@ -48,24 +70,29 @@ class BatchLoss:
         code = self._encoder(self._inputs(x, training), training=training)
         # Layers may have a dtype of their own, the last ones too.
         code = tf.cast(code, x.dtype)
-        latents = self._latents(code, training)
+        latents = self._latents(code)
         outputs = tf.cast(self._decoder(latents, training=training), x.dtype)
         weight = tf.reduce_sum(w)
         losses = tf.cast(self._sample_losses(wanted, outputs), w.dtype)
-        penalty = hook(self._objective, "penalty")
+        penalty = self._penalty(code, latents)
         if penalty is not None:
-            values = penalty(code, latents)
-            refuse_other_shape("penalty", self._objective, values, (None,))
-            losses += tf.cast(values, w.dtype)
+            penalty = tf.cast(penalty, w.dtype)
+            losses += penalty
+            penalty = tf.reduce_sum(penalty * w)
         loss = tf.reduce_sum(losses * w)
         for of_layer in (*self._encoder.losses, *self._decoder.losses):
             loss += tf.cast(of_layer, loss.dtype) * weight
         if targets is None:
-            return Losses(loss, weight, tf.zeros_like(loss))
+            return Losses(loss, weight, tf.zeros_like(loss), penalty)
         encoded = hook(self._objective, "encoded")
         places = latents if encoded is None else encoded(code)
         distances = tf.reduce_mean((places - targets) ** 2, axis=1)
-        return Losses(loss, weight, strength * tf.reduce_sum(w * distances))
+        if root:
+            distances = tf.sqrt(distances + ROUNDED**2)
+        drawn = strength * tf.reduce_sum(w * distances)
+        if penalty is not None:
+            drawn -= (1 - share) * penalty
+        return Losses(loss, weight, drawn, penalty)
 
     def _inputs(self, x: Any, training: bool) -> Any:
         spoil = hook(self._objective, "inputs")
@@ -75,12 +102,18 @@ class BatchLoss:
         refuse_other_shape("inputs", self._objective, spoilt, tuple(x.shape))
         return spoilt
 
-    def _latents(self, code: Any, training: bool) -> Any:
+    def _latents(self, code: Any) -> Any:
+        # Validation draws, too: the loss is an expectation over what is drawn.
         latents = hook(self._objective, "latents")
-        encoded = hook(self._objective, "encoded")
-        if training and latents is not None:
-            return latents(code, self._draw)
-        return code if encoded is None else encoded(code)
+        return code if latents is None else latents(code, self._draw)
+
+    def _penalty(self, code: Any, latents: Any) -> Any:
+        penalty = hook(self._objective, "penalty")
+        if penalty is None:
+            return None
+        values = penalty(code, latents)
+        refuse_other_shape("penalty", self._objective, values, (None,))
+        return values
 
     def _sample_losses(self, x: Any, outputs: Any) -> Any:
         losses = hook(self._objective, "losses")

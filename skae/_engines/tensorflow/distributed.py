@@ -21,7 +21,7 @@ import numpy as np
 
 from skae._engines.protocol import Put, Sums
 from skae._engines.tensorflow.program import MAX_PROGRAMS, Program
-from skae._engines.tensorflow.trainer import Trainer
+from skae._engines.tensorflow.trainer import Trainer, add
 from skae._engines.tensorflow.workers import in_words, local_replicas
 from skae._fingerprints import fingerprint
 from skae._models import Spec
@@ -145,26 +145,27 @@ class DistributedTrainer(Trainer):
         batch_size: int,
         sums: Sums,
     ) -> Sums:
-        """Take a step a batch; add sum(w l) and sum(w) to `sums`."""
-        totals = np.array(sums)
+        """Take a step a batch; add what it comes to, to `sums`."""
+        totals = np.array(self._begun(sums))
         done = 0
         while done < len(rates):
             n_steps = self._shared_steps_a_call(put, batch_size)
             some_rates = rates[done : done + n_steps].astype(self._spec.dtype)
             rows = order[done * batch_size : (done + n_steps) * batch_size]
             start, new = time.perf_counter(), not self._traced
-            total, weight, seconds = self._call_shared(
+            *added, seconds = self._call_shared(
                 self._train_shared,
                 put,
                 rows,
                 batch_size,
                 some_rates,
                 np.array(self._strength, self._spec.dtype),
+                np.array(self._penalty_share, self._spec.dtype),
                 self._measured,
                 *totals,
             )
             # Added up step by step: how many steps a call takes changes no bit.
-            totals = np.array([total, weight])
+            totals = np.array(added)
             # The first call also traces, and says nothing about a step.
             elapsed = (time.perf_counter() - start) / len(some_rates)
             self._measured = 0.0 if new else elapsed
@@ -174,8 +175,8 @@ class DistributedTrainer(Trainer):
         return float(totals[0]), float(totals[1])
 
     def evaluate(self, put: Put, rows: np.ndarray, batch_size: int) -> Sums:
-        """Give sum(w l) and sum(w) over the rows."""
-        totals = np.zeros(2)
+        """Give the sums over the rows."""
+        totals = np.zeros(self._batch_loss.n_sums)
         # Parts of one size, whatever a step takes: how sums are cut decides their bits.
         part = batch_size * self._most_steps_a_call(put, batch_size)
         for start in range(0, len(rows), part):
@@ -229,7 +230,9 @@ class DistributedTrainer(Trainer):
         """Train on the batches, in the graph; the replicas' shares come first."""
         import tensorflow as tf
 
-        *tensors, rates, strength, measured, total, weight = arguments
+        n_sums = self._batch_loss.n_sums
+        *tensors, rates, strength, penalty_share, measured = arguments[:-n_sums]
+        totals = arguments[-n_sums:]
         shares = self._to_replicas(tensors)
 
         def replica_step(
@@ -238,31 +241,37 @@ class DistributedTrainer(Trainer):
             rows = slice(begins[i], begins[i + 1])
             x = tf.cast(X[rows], self._spec.dtype)
             with tf.GradientTape() as tape:
-                loss, weight, drawn = self._batch_loss(
-                    x, w[rows], T[rows], strength, training=True
+                sums = self._batch_loss(
+                    x,
+                    w[rows],
+                    T[rows],
+                    strength,
+                    penalty_share,
+                    root=self._root,
+                    training=True,
                 )
-                objective = loss + drawn
+                objective = sums.loss + sums.drawn
             trainable = [variable.value for variable in self._trainable]
             gradients = self._connected(tape.gradient(objective, trainable))
-            measured = tf.cast(measured, loss.dtype)
-            *gradients, loss, weight, measured = self._add_up(
-                [*gradients, loss, weight, measured]
-            )
-            means = [g / tf.cast(weight, g.dtype) for g in gradients]
+            measured = tf.cast(measured, sums.loss.dtype)
+            results = self._add_up([*gradients, *sums.reported(), measured])
+            gradients, results = results[: -n_sums - 1], results[-n_sums - 1 :]
+            means = [g / tf.cast(results[1], g.dtype) for g in gradients]
             self._optimizer.apply(means, rate)
-            return [tf.cast(value, tf.float64) for value in (loss, weight, measured)]
+            return [tf.cast(value, tf.float64) for value in results]
 
-        def step(i: Any, total: Any, weight: Any, _: Any) -> Any:
+        def step(i: Any, *totals: Any) -> Any:
             results = self._strategy.run(replica_step, (*shares, i, rates[i], measured))
             # After the all-reduce they are equal on all replicas.
-            loss, step_weight, seconds = map(self._first, results)
-            return i + 1, total + loss, weight + step_weight, seconds
+            *sums, seconds = map(self._first, results)
+            added = [t + s for t, s in zip(totals[:-1], sums, strict=True)]
+            return i + 1, *added, seconds
 
         zero = tf.constant(0, tf.float64)
         _, *results = tf.while_loop(
             lambda i, *_: i < tf.size(rates),
             step,
-            (tf.constant(0), total, weight, zero),
+            (tf.constant(0), *totals, zero),
             parallel_iterations=1,
         )
         if self._statistics:
@@ -276,21 +285,19 @@ class DistributedTrainer(Trainer):
         def replica_sums(X: Any, w: Any, T: Any, begins: Any) -> Any:
             del T  # evaluation draws latent vectors nowhere
 
-            def step(i: Any, total: Any, weight: Any) -> Any:
+            def step(i: Any, *totals: Any) -> Any:
                 rows = slice(begins[i], begins[i + 1])
                 x = tf.cast(X[rows], self._spec.dtype)
-                sums = self._batch_loss(x, w[rows], None, None, training=False)
-                total += tf.cast(sums.loss, tf.float64)
-                return i + 1, total, weight + tf.cast(sums.weight, tf.float64)
+                return i + 1, *add(totals, self._batch_loss(x, w[rows]))
 
-            zero = tf.constant(0, tf.float64)
-            _, total, weight = tf.while_loop(
+            zeros = [tf.constant(0, tf.float64)] * self._batch_loss.n_sums
+            _, *totals = tf.while_loop(
                 lambda i, *_: i < tf.size(begins) - 1,
                 step,
-                (tf.constant(0), zero, zero),
+                (tf.constant(0), *zeros),
                 parallel_iterations=1,
             )
-            return self._add_up([total, weight])
+            return self._add_up(totals)
 
         results = self._strategy.run(replica_sums, self._to_replicas(shares))
         return [self._first(result) for result in results]

@@ -41,7 +41,7 @@ class Trainer:
             *self._decoder.trainable_variables,
         ]
         self._optimizer = make_optimizer(spec.optimizer, self._trainable)
-        self._strength = 0.0
+        self._strength, self._root, self._penalty_share = 0.0, False, 1.0
         # The weights without a gradient.
         self._idle: list[str] = []
         self._traced: dict[tuple, Callable] = {}
@@ -60,7 +60,7 @@ class Trainer:
         for i, variable in enumerate(self._seeds):
             variable.assign(np.array([seed, i], np.uint32))
         self._optimizer.load(state)
-        self._strength = 0.0
+        self._strength, self._root, self._penalty_share = 0.0, False, 1.0
 
     def load_weights(self, weights: Weights) -> None:
         shapes = [tuple(variable.shape) for variable in self._weights]
@@ -82,9 +82,13 @@ class Trainer:
         for variable, value in zip(self._seeds, seeds, strict=True):
             variable.assign(value)
 
-    def set_strength(self, strength: float) -> None:
+    def set_strength(self, strength: float, root: bool = False) -> None:
         """Say what the mean square distance of a latent to its target costs."""
-        self._strength = strength
+        self._strength, self._root = strength, root
+
+    def set_penalty_share(self, share: float) -> None:
+        """Say how much of the penalty of an objective counts in a step: 1 is all."""
+        self._penalty_share = share
 
     def put(
         self,
@@ -120,11 +124,12 @@ class Trainer:
         batch_size: int,
         sums: Sums,
     ) -> Sums:
-        """Take a step a batch; add sum(w l) and sum(w) to `sums`."""
+        """Take a step a batch; add what it comes to, to `sums`."""
         import tensorflow as tf
 
         done, dtype = 0, self._spec.dtype
         strength = tf.constant(self._strength, dtype)
+        share = tf.constant(self._penalty_share, dtype)
         while done < len(rates):
             n_steps = self._steps_a_call()
             step_rates = rates[done : done + n_steps]
@@ -138,6 +143,7 @@ class Trainer:
                 sums,
                 tf.convert_to_tensor(step_rates.astype(dtype)),
                 strength,
+                share,
             )
             seconds = (time.perf_counter() - start) / len(step_rates)
             # The first call also traces, and says nothing about a step.
@@ -146,8 +152,8 @@ class Trainer:
         return sums
 
     def evaluate(self, put: Put, rows: np.ndarray, batch_size: int) -> Sums:
-        """Give sum(w l) and sum(w) over the rows."""
-        sums = (0.0, 0.0)
+        """Give the sums over the rows."""
+        sums: Sums = ()
         part = batch_size * self._steps_a_call()
         for start in range(0, len(rows), part):
             some = rows[start : start + part]
@@ -186,17 +192,21 @@ class Trainer:
             *put,
             tf.convert_to_tensor(rows.astype(np.int32)),
             tf.constant(batch_size),
-            *(tf.constant(total, tf.float64) for total in sums),
             *more,
+            *(tf.constant(total, tf.float64) for total in self._begun(sums)),
         ]
-        total, weight = self._run_traced(function, arguments)
-        return float(total), float(weight)
+        return tuple(map(float, self._run_traced(function, arguments)))
+
+    def _begun(self, sums: Sums) -> Sums:
+        """Give as many sums as there are; those that have not begun are zero."""
+        return (*sums, *[0.0] * (self._batch_loss.n_sums - len(sums)))
 
     def _run_traced(self, function: Callable, tensors: Sequence) -> Any:
         """Run the trace of a function for tensors like these: an old one, or a new."""
         import tensorflow as tf
 
-        key = function.__name__, tensors[0].dtype, tensors[0].shape.rank
+        X = tensors[0]
+        key = function.__name__, X.dtype, X.shape.rank, self._root
         if key in self._traced:
             return self._traced[key](*tensors)
         # Any number of samples, and any batch size, by one trace.
@@ -217,27 +227,29 @@ class Trainer:
         targets: Any,
         order: Any,
         batch_size: Any,
-        total: Any,
-        weight: Any,
         rates: Any,
         strength: Any,
+        share: Any,
+        *totals: Any,
     ) -> Any:
         """Train on the batches of `order`, in the graph."""
         import tensorflow as tf
 
         last = tf.shape(targets)[0] - 1
 
-        def step(i: Any, total: Any, weight: Any) -> Any:
+        def step(i: Any, *totals: Any) -> Any:
             rows, x, w = self._batch(X, sample_weight, order, batch_size, i)
             places = tf.gather(targets, tf.minimum(rows, last))
             with tf.GradientTape() as tape:
-                sums = self._batch_loss(x, w, places, strength, training=True)
+                sums = self._batch_loss(
+                    x, w, places, strength, share, root=self._root, training=True
+                )
                 objective = (sums.loss + sums.drawn) / sums.weight
             gradients = tape.gradient(objective, [v.value for v in self._trainable])
             self._optimizer.apply(self._connected(gradients), rates[i])
-            return i + 1, *_add(total, weight, sums)
+            return i + 1, *add(totals, sums)
 
-        return self._loop(step, tf.size(rates), total, weight)
+        return self._loop(step, tf.size(rates), totals)
 
     def _connected(self, gradients: Sequence) -> list:
         """Give zeros for the gradients of weights that the loss does not depend on."""
@@ -254,30 +266,28 @@ class Trainer:
         targets: Any,
         order: Any,
         batch_size: Any,
-        total: Any,
-        weight: Any,
+        *totals: Any,
     ) -> Any:
         """Sum the loss over the batches of `order`, in the graph."""
         import tensorflow as tf
 
-        def step(i: Any, total: Any, weight: Any) -> Any:
+        def step(i: Any, *totals: Any) -> Any:
             _, x, w = self._batch(X, sample_weight, order, batch_size, i)
-            sums = self._batch_loss(x, w, None, None, training=False)
-            return i + 1, *_add(total, weight, sums)
+            return i + 1, *add(totals, self._batch_loss(x, w))
 
         n_steps = (tf.size(order) + batch_size - 1) // batch_size
-        return self._loop(step, n_steps, total, weight)
+        return self._loop(step, n_steps, totals)
 
-    def _loop(self, step: Callable, n_steps: Any, total: Any, weight: Any) -> Any:
+    def _loop(self, step: Callable, n_steps: Any, totals: tuple) -> Any:
         import tensorflow as tf
 
-        _, total, weight = tf.while_loop(
-            lambda i, total, weight: i < n_steps,
+        _, *totals = tf.while_loop(
+            lambda i, *_: i < n_steps,
             step,
-            (tf.constant(0), total, weight),
+            (tf.constant(0), *totals),
             parallel_iterations=1,
         )
-        return total, weight
+        return totals
 
     def _batch(
         self, X: Any, sample_weight: Any, order: Any, batch_size: Any, i: Any
@@ -289,13 +299,11 @@ class Trainer:
         return rows, x, tf.gather(sample_weight, rows)
 
 
-def _add(total: Any, weight: Any, sums: Losses) -> tuple[Any, Any]:
+def add(totals: tuple, sums: Losses) -> list:
     import tensorflow as tf
 
-    return (
-        total + tf.cast(sums.loss, tf.float64),
-        weight + tf.cast(sums.weight, tf.float64),
-    )
+    pairs = zip(totals, sums.reported(), strict=True)
+    return [total + tf.cast(value, tf.float64) for total, value in pairs]
 
 
 def _bring(X: np.ndarray) -> Any:
