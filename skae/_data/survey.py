@@ -10,10 +10,11 @@ import numpy as np
 
 from skae._data import limits
 from skae._data.checks import BatchChecks
+from skae._data.counts import Counts
 from skae._data.missing import Means, refuse_unknown
 from skae._data.resident import Resident
 from skae._data.source import Labelled, Source
-from skae._data.streamed import Counts, Streamed
+from skae._data.streamed import Streamed
 from skae._engines.tensorflow.workers import place, together
 
 Tell = Callable[[int], object]

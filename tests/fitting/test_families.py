@@ -184,7 +184,7 @@ def spec_of(objective):
     from skae._data.schema import Schema
 
     data = Resident(X, np.ones(len(X)), Schema(64, (64,)))
-    return make_spec(small(objective=objective), data, None)
+    return make_spec(small(objective=objective), data, None)[0]
 
 
 def test_parameters_of_several_are_searched_by_their_classes():

@@ -351,7 +351,7 @@ def test_places_of_the_wrong_shape_are_refused():
         ({"latent_dim": 2}, "whiten; not spectral: it takes 4 to 20 latent values"),
         ({"latent_dim": 8, "early_stopping": True}, "whiten; not spectral: early"),
         ({"latent_dim": 8, "epochs": 4}, "whiten; not spectral: it takes 5 epochs"),
-        ({"latent_dim": 70}, "nothing: it takes 20 samples for each of 70 latent"),
+        ({"latent_dim": 95}, "nothing: it takes 20 samples for each of 95 latent"),
         ({"latent_activation": "elu"}, "nothing: it takes latent_activation='linear'"),
         ({"objective": Corner()}, "nothing: Corner() says what latent vectors"),
     ],
