@@ -4,8 +4,9 @@
 
 The jobs are "reconstruct" (squared error on a quarter of the rows held out, as a
 multiple of PCA's), "cluster" (accuracy of K-means on latent vectors and on columns),
-"classify" (logistic regression and nearest neighbours on latent vectors and on principal
-components) and "time" (CPU seconds of a fit). Without any, all run. `FOLDER` holds
+"classify" (logistic regression and nearest neighbours on latent vectors and on
+principal components) and "time" (CPU seconds of a fit). Without any, all run. `FOLDER`
+holds
 `mnist.npz`, `clusters/usps.npz` and `clusters/segment.npz`; without it there are the
 tables of scikit-learn alone. Where skae has scaled the columns, both errors are in
 standard deviations, and PCA gets standardised columns, too.
