@@ -155,8 +155,9 @@ class AutoencoderTransformer(
 
     output_activation : str or callable, default="auto"
         The activation of the decoder's last layer. "auto" takes "sigmoid" where
-        all training data lie in [0, 1] and `scale` leaves them there, else "linear";
-        `output_activation_` holds the choice.
+        all training data lie in [0, 1], `scale` leaves them there, and `latent_dim` is
+        below the number of features, else "linear"; `output_activation_` holds the
+        choice.
 
     loss : str, keras.losses.Loss or callable, default="mse"
         The reconstruction loss, by its Keras name, as a Keras loss or as a function

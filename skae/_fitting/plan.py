@@ -81,7 +81,11 @@ def make_spec(
     elif isinstance(output_activation, str) and output_activation == "auto":
         low, high = data.range()
         in_unit_interval = low >= 0 and high <= 1 and scaling is None
-        output_activation = "sigmoid" if in_unit_interval else "linear"
+        # A linear map gives back what loses nothing; a sigmoid never reaches 0 or 1.
+        dense = isinstance(network, DenseNetwork)
+        lossless = dense and estimator.latent_dim >= data.schema.n_features_in
+        plain = lossless or not in_unit_interval
+        output_activation = "linear" if plain else "sigmoid"
     spec = Spec(
         network=network,
         sample_shape=data.schema.sample_shape,
