@@ -147,7 +147,7 @@ class Run:
             self._watchers.append(self.stopping)
         if estimator.callbacks is not None:
             self._callbacks = KerasCallbacks(
-                estimator.callbacks, self.trainer, plan, estimator.learning_rate_init
+                estimator.callbacks, self.trainer, plan, plan.learning_rate_init
             )
             self._watchers.append(self._callbacks)
         if estimator.verbose > 1:
