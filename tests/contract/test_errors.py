@@ -131,6 +131,7 @@ def test_transform_refuses(method, case):
         getattr(small().fit(X), method)(data)
 
 
+@pytest.mark.filterwarnings("ignore:latent_dim=64 is at least:UserWarning")
 @pytest.mark.parametrize("case", BAD_DATA)
 def test_inverse_transform_refuses(case):
     data, error, words = BAD_DATA[case]

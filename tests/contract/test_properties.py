@@ -12,7 +12,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 import skae
 from skae import AutoencoderTransformer, DenseNetwork
 
-pytestmark = pytest.mark.kernel
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.filterwarnings("ignore:latent_dim=.* is at least:UserWarning"),
+]
 
 quick = settings(max_examples=20, deadline=None, derandomize=True, database=None)
 SEEDS = st.integers(0, 2**16)

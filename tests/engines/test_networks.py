@@ -112,6 +112,7 @@ SHAPES = [(27, 31, 3), (27, 31), (1, 7), (3, 1, 2), (1, 1)]
 SIZES = [{"kernel_size": 2, "strides": 2}, {"kernel_size": 3, "strides": 3}]
 
 
+@pytest.mark.filterwarnings("ignore:latent_dim=3 is at least:UserWarning")
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("params", SIZES, ids=str)
 def test_images_come_back_in_their_size(shape, params):

@@ -107,7 +107,7 @@ def test_what_is_defined_anew_alike_shares_its_program(notebook):
             range=lambda: (0, 1),
             schema=types.SimpleNamespace(sample_shape=(64,)),
         )
-        return training_program(make_spec(ae, data, None))
+        return training_program(make_spec(ae, data, None)[0])
 
     assert program() is program()
 
@@ -194,7 +194,7 @@ def test_old_weights_that_only_broadcast_are_refused(before, after, method):
 
 
 def test_the_state_of_another_optimizer_is_refused():
-    ae = small(optimizer="adam").fit(X)
+    ae = small(optimizer="adam", arrange=None).fit(X)
     with pytest.raises(ValueError, match="do not go with the network"):
         ae.set_params(optimizer="sgd").partial_fit(X)
 

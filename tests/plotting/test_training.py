@@ -150,7 +150,7 @@ def test_snapshots_of_a_fit_are_its_weights(pyplot):
     from skae.plotting import Snapshots
 
     ae = AutoencoderTransformer(
-        2, epochs=3, random_state=0, callbacks=[Snapshots()]
+        2, arrange=None, epochs=3, random_state=0, callbacks=[Snapshots()]
     ).fit(X.astype(np.float32))
     display = TrainingDisplay.from_estimator(ae, X.astype(np.float32))
     assert list(display.maps) == [0, 1, 2, 3]
