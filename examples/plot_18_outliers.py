@@ -25,7 +25,7 @@ detector = AutoencoderOutlierDetector(random_state=0).fit(X[benign == 1][:200])
 
 OutlierDisplay.from_estimator(detector, X)
 # sphinx_gallery_start_ignore
-# Seen: The rows in the order of their scores, and the threshold.
+# Seen: A histogram of scores: 235 of 569 rows lie below the threshold, widely spread.
 # sphinx_gallery_end_ignore
 plt.show()
 
