@@ -156,8 +156,9 @@ class AutoencoderTransformer(
 
     output_activation : str or callable, default="auto"
         The activation of the decoder's last layer. "auto" takes "sigmoid" where
-        all training data lie in [0, 1] and `scale` leaves them there, else "linear";
-        `output_activation_` holds the choice.
+        all training data lie in [0, 1], `scale` leaves them there, and `latent_dim` is
+        below the number of features, else "linear"; `output_activation_` holds the
+        choice.
 
     loss : str, keras.losses.Loss or callable, default="mse"
         The reconstruction loss, by its Keras name, as a Keras loss or as a function
@@ -176,8 +177,11 @@ class AutoencoderTransformer(
         `partial_fit`, which does not know how long the run will be, takes "cosine"
         as "constant".
 
-    learning_rate_init : float, default=0.003
-        The learning rate of "constant", and the highest of "cosine".
+    learning_rate_init : float or "auto", default="auto"
+        The learning rate of "constant", and the highest of "cosine". "auto" is 0.003;
+        but where `learning_rate` is "auto", too, a :class:`ConvNetwork` that trains for
+        less than 1000 steps has the constant rate 0.001, at which it learns more in so
+        short a run.
 
     epochs : int or "auto", default="auto"
         How often `fit` goes through the data. "auto" takes as many epochs as some
@@ -387,7 +391,10 @@ class AutoencoderTransformer(
         "loss": [str, callable],
         "optimizer": "no_validation",
         "learning_rate": "no_validation",
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate_init": [
+            Interval(Real, 0, None, closed="neither"),
+            StrOptions({"auto"}),
+        ],
         "epochs": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
@@ -433,7 +440,7 @@ class AutoencoderTransformer(
         loss="mse",
         optimizer="adam",
         learning_rate="auto",
-        learning_rate_init=0.003,
+        learning_rate_init="auto",
         epochs="auto",
         batch_size="auto",
         early_stopping="auto",

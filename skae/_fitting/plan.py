@@ -35,6 +35,8 @@ _AUTO_BATCH_SIZE = 200
 # without progress where `n_iter_no_change` is "auto".
 _FEW_ROWS = 8, 10_000
 _PATIENCE_EPOCHS, _PATIENCE_STEPS = 10, 100
+# Steps in which convolutions learn more at a constant rate than along a cosine.
+_SHORT_RUN = 1000
 # What training hides with missing="mask".
 _AUTO_MASK_FRACTION = 0.3
 
@@ -51,6 +53,7 @@ class Plan:
     n_steps: int
     # From an epoch and its number of steps to their learning rates.
     rates: Callable[[int, int], np.ndarray] = field(repr=False)
+    learning_rate_init: float
     # Epochs in which the learning rate first rises.
     n_warm_up: int
     partial: bool
@@ -81,7 +84,11 @@ def make_spec(
     elif isinstance(output_activation, str) and output_activation == "auto":
         low, high = data.range()
         in_unit_interval = low >= 0 and high <= 1 and scaling is None
-        output_activation = "sigmoid" if in_unit_interval else "linear"
+        # A linear map gives back what loses nothing; a sigmoid never reaches 0 or 1.
+        dense = isinstance(network, DenseNetwork)
+        lossless = dense and estimator.latent_dim >= data.schema.n_features_in
+        plain = lossless or not in_unit_interval
+        output_activation = "linear" if plain else "sigmoid"
     spec = Spec(
         network=network,
         sample_shape=data.schema.sample_shape,
@@ -165,22 +172,24 @@ def make_plan(
             shaped_by=spec.objective if shapes_latents(spec.objective) else None,
         )
         arrangement, arranged = make_arrangement(estimator.arrange, facts)
+    rate, initial = _learning_rate(
+        estimator, spec, math.inf if partial else n_epochs * n_steps
+    )
     return Plan(
         spec=spec,
         scaling=scaling,
         n_epochs=n_epochs,
         batch_size=batch_size,
         n_steps=n_steps,
+        learning_rate_init=initial,
         rates=learning_rates(
-            estimator.learning_rate,
-            estimator.learning_rate_init,
+            rate,
+            initial,
             estimator.optimizer,
             None if partial else n_epochs,
             n_steps_before,
         ),
-        n_warm_up=warm_up_epochs(
-            estimator.learning_rate, estimator.optimizer, n_epochs
-        ),
+        n_warm_up=warm_up_epochs(rate, estimator.optimizer, n_epochs),
         partial=partial,
         held_out=held_out,
         patience=patience,
@@ -259,6 +268,21 @@ def _activation_name(activation: Any) -> Any:
     if name in ACTIVATIONS and module.startswith("keras."):
         return name
     return activation
+
+
+def _learning_rate(estimator: Any, spec: Spec, n_steps: float) -> tuple[Any, float]:
+    """Decide the schedule, and the learning rate that it starts from.
+
+    In a short run convolutions learn more at Keras' own constant rate: see the docs of
+    the parameter.
+    """
+    rate, initial = estimator.learning_rate, estimator.learning_rate_init
+    if initial != "auto":
+        return rate, initial
+    named = isinstance(rate, str) and rate == "auto"
+    named = named and isinstance(estimator.optimizer, str)
+    short = isinstance(spec.network, ConvNetwork) and n_steps < _SHORT_RUN
+    return ("constant", 0.001) if named and short else (rate, 0.003)
 
 
 def held_out(estimator: Any, spec: Spec, data: Data, partial: bool, new: bool) -> str:

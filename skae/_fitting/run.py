@@ -36,7 +36,7 @@ _DO_NOT_FIT = (
 )
 # What is better than PCA on few rows by less than this, over the root of their number,
 # may be so by chance.
-_MARGIN = 0.4
+_MARGIN = 0.6
 _DRAWN_TOO_FAR = (
     "latent vectors drawn to the embedding reconstructed samples set aside worse than "
     "PCA does"
@@ -147,7 +147,7 @@ class Run:
             self._watchers.append(self.stopping)
         if estimator.callbacks is not None:
             self._callbacks = KerasCallbacks(
-                estimator.callbacks, self.trainer, plan, estimator.learning_rate_init
+                estimator.callbacks, self.trainer, plan, plan.learning_rate_init
             )
             self._watchers.append(self._callbacks)
         if estimator.verbose > 1:
