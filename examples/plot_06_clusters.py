@@ -51,8 +51,8 @@ for k, (ax, center) in enumerate(zip(axes, centers, strict=True)):
     ax.imshow(center.reshape(8, 8), cmap="gray_r")
     ax.set(title=k, xticks=[], yticks=[])
 # sphinx_gallery_start_ignore
-# Seen: Ten pictures, the centres of the clusters, each of which can be read as a
-# digit.
+# Seen: Ten pictures, the centres of the clusters: nine can be read as digits, one is a
+# blur of 1 and 8.
 # sphinx_gallery_end_ignore
 plt.show()
 

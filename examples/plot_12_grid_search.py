@@ -55,7 +55,8 @@ plt.show()
 # -----------------------------------------
 #
 # In a pipeline the score is that of the last step. Which latent size is best for a
-# classifier behind it? The parameters of the network can be searched, too.
+# classifier behind it? The parameters of the network can be searched, too. What else
+# chooses the size is in :doc:`/user_guide/latent_size`.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline

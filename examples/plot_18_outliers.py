@@ -24,6 +24,9 @@ X, benign = load_breast_cancer(return_X_y=True, as_frame=True)
 detector = AutoencoderOutlierDetector(random_state=0).fit(X[benign == 1][:200])
 
 OutlierDisplay.from_estimator(detector, X)
+# sphinx_gallery_start_ignore
+# Seen: A histogram of scores: 235 of 569 rows lie below the threshold, widely spread.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%
@@ -41,6 +44,10 @@ for name, kind in {"benign": 1, "malignant": 0}.items():
 ax.axvline(detector.offset_, color="C3", linestyle="--", label="threshold")
 ax.set(xlabel="score (low for outliers)", ylabel="rows")
 ax.legend()
+# sphinx_gallery_start_ignore
+# Seen: The scores of benign and malignant rows: most malignant ones lie below the
+# threshold, most benign ones above.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%
@@ -51,6 +58,10 @@ plt.show()
 # the networks make of it.
 
 OutlierDisplay.from_estimator(detector, X, row=int(scores.argmin()))
+# sphinx_gallery_start_ignore
+# Seen: Bars for the columns that make the row with the lowest score odd, with their
+# values and what was expected.
+# sphinx_gallery_end_ignore
 plt.show()
 
 # %%
@@ -64,4 +75,7 @@ odd = X.copy()
 odd.loc[20, "mean area"] = 1000.0
 print(X.loc[20, ["mean radius", "mean perimeter", "mean area"]])
 OutlierDisplay.from_estimator(detector, odd, row=20, n_columns=6)
+# sphinx_gallery_start_ignore
+# Seen: Bars for six columns of the changed row: mean area is the longest by far.
+# sphinx_gallery_end_ignore
 plt.show()

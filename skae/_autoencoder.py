@@ -115,11 +115,12 @@ class AutoencoderTransformer(
         neighbours differ by as much in every direction, which brings out clusters. It
         is a linear map, put into the layers before and after the latent vector;
         reconstructions stay as they are. It needs `latent_activation="linear"`, one of
-        the networks of skae, and 200 samples for each latent dimension.
-        "spectral" also draws the latent vectors, in the last two fifths of the epochs,
-        to a spectral embedding of the graph of their nearest neighbours [3]_, while
-        the decoder goes on training. Clusters are set apart, and K-means finds them in
-        most of its runs; the reconstruction error is some 5 to 15 percent higher. It
+        the networks of skae, and 20 different samples for each latent dimension.
+        "spectral" does so where no direction would be stretched more than 3 times as
+        much as another. It also draws the latent vectors, in the last two fifths of
+        the epochs, to a spectral embedding of the graph of their nearest neighbours
+        [3]_, while the decoder goes on training. Clusters are set apart, and K-means
+        finds them in most of its runs; the error is some 5 to 20 percent higher. It
         needs 5 epochs, 500 steps, 4 to 20 latent dimensions, and no early stopping.
         An object with the method `fit_transform`, such as
         `sklearn.manifold.TSNE(perplexity=15)` or `umap.UMAP()`, maps the samples, and
