@@ -69,8 +69,8 @@ class AutoencoderClusterer(
     transformer : estimator instance or None, default=None
         What maps rows to latent vectors: an :class:`AutoencoderTransformer`, `PCA`, or
         any transformer. A copy of it is fitted, and left as it is by the clusters. None
-        is an :class:`AutoencoderTransformer` with all defaults, which arranges its
-        latent vectors, and which the clusters train on: see Notes.
+        is an :class:`AutoencoderTransformer` that arranges its latent vectors and does
+        not stop early, and which the clusters train on: see Notes.
 
     random_state : int, RandomState instance or None, default=None
         Determines the transformer, the starts of K-means and which rows are sampled.
@@ -114,6 +114,10 @@ class AutoencoderClusterer(
     rows follow the majority of their nearest ones. It is taken if its silhouette is at
     least 0.8 times that of K-means, and if there are 100 rows. No labels take
     part in any choice.
+
+    **The latent vectors** of the default transformer are drawn to the centres only
+    where the graph has found the clusters, for a fifth of its epochs. Its `history_`
+    and `arranged_` tell of the training before.
 
     **Copies** of a row are one row of their weight, in up to 10,000 rows, which are
     sorted. A transformer whose `fit` takes no weights sees each different row once.
@@ -207,10 +211,11 @@ class AutoencoderClusterer(
         labels, by_graph = _clusters(Z, weight, self.n_clusters, seed)
         self.silhouette_ = _silhouette(Z, labels, seed)
         if self.transformer is None and by_graph:
-            _draw(transformer, rows, weight, labels, _centers(Z, labels, weight))
+            centers = _centers(Z, labels, weight, self.n_clusters)
+            _draw(transformer, rows, weight, centers[labels])
             Z = transformer.transform(rows)
         self.transformer_ = transformer
-        self.cluster_centers_ = _centers(Z, labels, weight)
+        self.cluster_centers_ = _centers(Z, labels, weight, self.n_clusters)
         self._n_features_out = self.n_clusters
         self.labels_ = self._distances(X).argmin(axis=1).astype(np.int32)
         return self
@@ -355,7 +360,11 @@ def _different(X, sample_weight):
 
 def _fitted(transformer, rows, weight, random_state):
     """Fit a copy of a transformer; what it leaves to chance follows the seed."""
-    new = AutoencoderTransformer() if transformer is None else clone(transformer)
+    if transformer is None:
+        # A run that stops early may stop before it has arranged anything.
+        new = AutoencoderTransformer(early_stopping=False)
+    else:
+        new = clone(transformer)
     seeds = {
         name: random_state.randint(np.iinfo(np.int32).max)
         for name, value in sorted(new.get_params().items())
@@ -429,25 +438,26 @@ def _silhouette(Z, labels, seed):
     return float(silhouette_score(Z[rows], labels[rows]))
 
 
-def _centers(Z, labels, weight):
+def _centers(Z, labels, weight, n_clusters):
     """Give the mean latent vector of each cluster."""
-    n_clusters = labels.max() + 1
-    return np.stack(
+    weight = np.ones(len(Z)) if weight is None else weight
+    found = np.unique(labels)
+    means = np.stack(
         [
-            np.average(
-                Z[labels == i],
-                axis=0,
-                weights=None if weight is None else weight[labels == i],
-            )
-            for i in range(n_clusters)
+            np.average(Z[one], axis=0, weights=weight[one])
+            for one in labels == found[:, None]
         ]
-    ).astype(Z.dtype)
+    )
+    # Where fewer latent vectors differ than clusters are asked for, centres are twins.
+    centers = np.repeat(means[:1], n_clusters, axis=0)
+    centers[found] = means
+    return centers.astype(Z.dtype)
 
 
-def _draw(transformer, rows, weight, labels, centers):
+def _draw(transformer, rows, weight, places):
     """Train on, with latent vectors drawn to their centres."""
     drawn = copy.deepcopy(transformer).set_params(
-        objective=_Centers(centers[labels], -_STRENGTH * transformer.score(rows)),
+        objective=_Centers(places, -_STRENGTH * transformer.score(rows)),
         arrange=None,
         epochs=math.ceil(_EPOCHS * transformer.n_iter_),
         early_stopping=False,

@@ -14,7 +14,7 @@ from sklearn.manifold import Isomap
 from sklearn.metrics import confusion_matrix
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -103,8 +103,9 @@ def test_the_model_still_reconstructs(digits_fit):
 
 
 def test_the_transformer_is_one_that_can_be_kept(digits_fit, tmp_path):
-    """It has the parameters of a default one, and a file holds it."""
-    expected = {**AutoencoderTransformer().get_params(), "random_state": None}
+    """It has no parameters of the clusterer's own, and a file holds it."""
+    default = AutoencoderTransformer(early_stopping=False)
+    expected = {**default.get_params(), "random_state": None}
     given = {**digits_fit.transformer_.get_params(), "random_state": None}
     assert given == expected
     digits_fit.transformer_.save(tmp_path / "model.skae")
@@ -190,3 +191,12 @@ def test_frames_keep_their_names():
 def test_fewer_rows_than_clusters_are_refused():
     with pytest.raises(ValueError, match="n_samples=1 should be >= n_clusters=4"):
         AutoencoderClusterer(4).fit(np.ones((20, 3)))
+
+
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+def test_latent_vectors_may_be_alike():
+    X = np.c_[np.arange(20.0) // 10, 1e-9 * np.arange(20)]
+    merged = FunctionTransformer(np.round, inverse_func=np.asarray, check_inverse=False)
+    clusterer = AutoencoderClusterer(4, transformer=merged).fit(X)
+    assert clusterer.cluster_centers_.shape == (4, 2)
+    assert len(np.unique(clusterer.labels_)) == 2
