@@ -8,8 +8,6 @@ import math
 from numbers import Integral
 
 import numpy as np
-from scipy.sparse import csr_array, diags_array
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -18,9 +16,7 @@ from sklearn.base import (
     _fit_context,
     clone,
 )
-from sklearn.cluster import KMeans
-from sklearn.metrics import pairwise_distances, silhouette_score
-from sklearn.neighbors import NearestNeighbors
+from sklearn.metrics import pairwise_distances
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import (
@@ -31,19 +27,12 @@ from sklearn.utils.validation import (
 )
 
 from skae._autoencoder import AutoencoderTransformer
+from skae._shared_neighbors import find_clusters, silhouette
 
 __all__ = ["AutoencoderClusterer"]
 
-_N_STARTS = 10
-# The graph: so many neighbours of each row, and of so many rows at most and at least.
-_N_NEIGHBORS = 10
-_MOST_ROWS, _FEWEST_ROWS = 10_000, 100
-# Clusters of the graph are taken if their silhouette is at least this share of that of
-# K-means. On images it is nine tenths and more; on columns that mean something by their
-# scales, where the graph cuts clusters in pieces, less than a half.
-_SILHOUETTE_SHARE = 0.8
-_SILHOUETTE_ROWS = 2000
-_MAX_ITERATIONS = 500
+# Copies are looked for in so many rows.
+_MOST_ROWS = 10_000
 # How far, and how strongly, latent vectors are drawn to their centres, and how long, as
 # a share of the epochs before.
 _SHARE, _STRENGTH, _EPOCHS = 0.8, 5.0, 0.2
@@ -208,8 +197,8 @@ class AutoencoderClusterer(
         transformer = _fitted(self.transformer, rows, weight, random_state)
         Z = np.asarray(transformer.transform(rows))
         seed = random_state.randint(np.iinfo(np.int32).max)
-        labels, by_graph = _clusters(Z, weight, self.n_clusters, seed)
-        self.silhouette_ = _silhouette(Z, labels, seed)
+        labels, by_graph = find_clusters(Z, weight, self.n_clusters, seed)
+        self.silhouette_ = silhouette(Z, labels, seed)
         if self.transformer is None and by_graph:
             centers = _centers(Z, labels, weight, self.n_clusters)
             _draw(transformer, rows, weight, centers[labels])
@@ -305,8 +294,9 @@ class AutoencoderClusterer(
     def _validate(self, X, reset):
         """Check rows; images become rows for it, and images again."""
         kind = getattr(X, "dtype", None)
-        small = isinstance(kind, np.dtype) and (kind.kind in "biu" or kind == "f2")
-        small = small and kind.itemsize <= 2
+        small = (
+            isinstance(kind, np.dtype) and kind.kind in "biuf" and kind.itemsize <= 2
+        )
         shape = X.shape[1:] if getattr(X, "ndim", 2) > 2 else None
         if shape is not None:
             X = np.reshape(X, (len(X), math.prod(shape)))
@@ -374,68 +364,6 @@ def _fitted(transformer, rows, weight, random_state):
     if weight is None or not has_fit_parameter(new, "sample_weight"):
         return new.fit(rows)
     return new.fit(rows, sample_weight=weight)
-
-
-def _clusters(Z, weight, n_clusters, seed):
-    """Give the cluster of each latent vector, and whether the graph has found it."""
-    kmeans = KMeans(n_clusters, n_init=_N_STARTS, random_state=seed)
-    labels = kmeans.fit(Z, sample_weight=weight).labels_
-    if n_clusters == 1 or len(Z) < max(_FEWEST_ROWS, 2 * n_clusters + 2):
-        return labels, False
-    rows = np.random.RandomState(seed).permutation(len(Z))[:_MOST_ROWS]
-    known = Z[rows].astype(np.float64)
-    nearest = NearestNeighbors(n_neighbors=_N_NEIGHBORS).fit(known)
-    try:
-        embedding = _embedding(nearest, n_clusters)
-    except ArpackNoConvergence:
-        return labels, False
-    known_weight = None if weight is None else weight[rows]
-    parts = kmeans.fit(embedding, sample_weight=known_weight).labels_
-    if len(np.unique(parts)) < n_clusters:
-        return labels, False
-    found = np.empty(len(Z), parts.dtype)
-    found[rows] = parts
-    others = np.setdiff1d(np.arange(len(Z)), rows)
-    if len(others):
-        neighbors = nearest.kneighbors(Z[others], return_distance=False)
-        found[others] = np.eye(n_clusters)[parts[neighbors]].sum(axis=1).argmax(axis=1)
-    least = _SILHOUETTE_SHARE * _silhouette(Z, labels, seed)
-    return (found, True) if _silhouette(Z, found, seed) >= least else (labels, False)
-
-
-def _embedding(nearest, n_axes):
-    """Embed the graph of shared neighbours on the unit sphere."""
-    n = nearest.n_samples_fit_
-    neighbors = nearest.kneighbors(return_distance=False)
-    # A row is its own neighbour, too, so that neighbours share at least one.
-    neighbors = np.column_stack([np.arange(n), neighbors])
-    size = neighbors.shape[1]
-    edges = np.ones(neighbors.size), neighbors.ravel(), np.arange(n + 1) * size
-    graph = csr_array(edges, (n, n))
-    shared = (graph @ graph.T).multiply(graph.maximum(graph.T)).tocsr()
-    shared.data /= 2 * size - shared.data
-    root = diags_array(1 / np.sqrt(shared.sum(axis=1)))
-    values, vectors = eigsh(
-        root @ shared @ root,
-        n_axes + 1,
-        which="LA",
-        v0=np.ones(n),
-        tol=1e-4,
-        maxiter=_MAX_ITERATIONS,
-    )
-    # The first says nothing.
-    vectors = vectors[:, np.argsort(-values)[1:]]
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, np.finfo(float).tiny)
-
-
-def _silhouette(Z, labels, seed):
-    rows = np.random.RandomState(seed).permutation(len(Z))[:_SILHOUETTE_ROWS]
-    n_found = len(np.unique(labels[rows]))
-    # It is not defined for one cluster, nor for one row each.
-    if not 1 < n_found < len(rows):
-        return 0.0
-    return float(silhouette_score(Z[rows], labels[rows]))
 
 
 def _centers(Z, labels, weight, n_clusters):
