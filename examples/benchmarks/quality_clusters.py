@@ -5,7 +5,7 @@
 `FOLDER` holds data as `clusters/NAME.npz` with `X` and `y`, and `mnist.npz` as Keras
 has it, which `--mnist` takes; without it there are the digits alone. Accuracy is that
 of the best match of clusters and classes; the number of clusters is known, and no
-label is used for anything else. `silhouettes` are those of data without clusters.
+label is used for anything else. At the end stand silhouettes of data without clusters.
 """
 
 import argparse

@@ -91,6 +91,13 @@ def test_centres_are_decoded(digits_fit):
     np.testing.assert_array_equal(nearest, np.arange(10))
 
 
+def test_distances_are_decoded_as_the_nearest_centre():
+    clusterer = AutoencoderClusterer(4, transformer=PCA(3), random_state=0).fit(BLOBS)
+    decoded = clusterer.inverse_transform(clusterer.transform(BLOBS))
+    centers = clusterer.inverse_transform(clusterer.cluster_centers_)
+    np.testing.assert_array_equal(decoded, centers[clusterer.labels_])
+
+
 def test_new_rows_are_told_apart_as_well():
     clusterer = AutoencoderClusterer(10, random_state=0).fit(DIGITS[:1200])
     assert accuracy(clusterer.predict(DIGITS[1200:]), NUMBERS[1200:]) > 0.75
