@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 # Where each public name lives. Names are resolved when first used, so that
 # `import skae` stays as quick as scikit-learn's own import.
 _HOME = {
+    "AutoencoderClusterer": "skae._clusterer",
     "AutoencoderImputer": "skae._imputer",
     "AutoencoderOutlierDetector": "skae._outliers",
     "AutoencoderTransformer": "skae._autoencoder",
