@@ -1,7 +1,7 @@
 """The main job on the digits that ship with scikit-learn.
 
-Train an autoencoder, compare its reconstructions with PCA's, cluster its latent
-vectors with K-means, and draw what came of it:
+Train an autoencoder, compare its reconstructions with PCA's, find clusters among its
+latent vectors, and draw what came of it:
 
     python examples/digits.py --out pictures
 """
@@ -27,7 +27,7 @@ from sklearn.metrics import (
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderClusterer, AutoencoderTransformer
 from skae.plotting import ClusterDisplay, EmbeddingDisplay, ReconstructionDisplay
 
 
@@ -61,14 +61,16 @@ print("\nMean squared error on the test digits, from 10 numbers each")
 print(f"  autoencoder {-ae.score(X_test):.5f}")
 print(f"  PCA         {pca_error:.5f}")
 
-print("\nK-means with 10 clusters    accuracy    NMI    ARI")
+print("\n10 clusters                 accuracy    NMI    ARI")
+clusterer = AutoencoderClusterer(10, random_state=0).fit(X_train)
 raw = KMeans(n_clusters=10, n_init=10, random_state=0).fit_predict(X_train)
 for name, clusters in {
-    "pixels": raw,
-    "PCA": KMeans(n_clusters=10, n_init=10, random_state=0).fit_predict(
+    "K-means on pixels": raw,
+    "K-means on PCA": KMeans(n_clusters=10, n_init=10, random_state=0).fit_predict(
         pca.transform(X_train)
     ),
-    "autoencoder": pipe["km"].labels_,
+    "K-means on latents": pipe["km"].labels_,
+    "AutoencoderClusterer": clusterer.labels_,
 }.items():
     print(
         f"  {name:25} {clustering_accuracy(y_train, clusters):8.3f} "
