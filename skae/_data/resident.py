@@ -6,6 +6,7 @@
 import math
 import zlib
 from collections.abc import Callable, Generator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,14 +60,20 @@ class Resident:
         """
         if len(self._rows) > MANY_ROWS:
             return len(self._rows)
-        return len(np.unique(_digests(self._X, self._rows)))
+        return len(np.unique(self._digests[self._rows]))
 
     @property
     def n_aside(self) -> int:
         """The number of different rows set aside."""
         if self._aside is None:
             return 0
-        return len(np.unique(_digests(self._X, self._aside)))
+        return len(np.unique(self._digests[self._aside]))
+
+    @cached_property
+    def _digests(self) -> np.ndarray:
+        """A number for each row that is the same in float32 and in float64."""
+        with np.errstate(over="ignore"):
+            return np.array([zlib.crc32(x.astype("f4").tobytes()) for x in self._X])
 
     def of_rows_to_train(self, column: np.ndarray) -> np.ndarray:
         """Give the values of the rows to train on, of those of all rows."""
@@ -99,9 +106,10 @@ class Resident:
 
         Unless it must be done, it is not where all rows are equal.
         """
-        if not must and (self._X[self._rows] == self._X[self._rows[0]]).all():
+        if not must and self.n_kinds < 2:
             return False
-        self._rows, self._aside = set_aside(self._X, self._rows, fraction, random_state)
+        digests = self._digests[self._rows]
+        self._rows, self._aside = set_aside(digests, self._rows, fraction, random_state)
         return True
 
     def bring(self, trainer: Trainer, dtype: str, batch_size: int) -> None:
@@ -160,14 +168,8 @@ class Resident:
         return np.concatenate([encode(X[block]) for block in blocks])
 
 
-def _digests(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Give a number for each row that is the same in float32 and in float64."""
-    with np.errstate(over="ignore"):
-        return np.array([zlib.crc32(X[row].astype("f4").tobytes()) for row in rows])
-
-
 def set_aside(
-    X: np.ndarray,
+    digests: np.ndarray,
     rows: np.ndarray,
     fraction: float,
     random_state: np.random.RandomState,
@@ -177,8 +179,7 @@ def set_aside(
     Equal samples stay on one side, so that no sample is validated on its twin, and
     a weight of two does what two copies do.
     """
-    sums = _digests(X, rows)
-    kinds = np.unique(sums)
+    kinds = np.unique(digests)
     if len(kinds) < 2:
         warn(
             "early_stopping=True sets samples aside for validation, and all samples of "
@@ -187,5 +188,5 @@ def set_aside(
         )
         return rows, rows
     n_aside = min(math.ceil(fraction * len(kinds)), len(kinds) - 1)
-    aside = np.isin(sums, random_state.permutation(kinds)[:n_aside])
+    aside = np.isin(digests, random_state.permutation(kinds)[:n_aside])
     return rows[~aside], rows[aside]

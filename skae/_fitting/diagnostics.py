@@ -195,10 +195,11 @@ def _warn_of_constant_latents(
             ConvergenceWarning,
         )
         return True
+    if not len(dead):
+        return False
     # Of more values than there are features, or different rows, some have nothing to
     # tell.
-    enough = min(sample.shape[1], len(np.unique(sample, axis=0)))
-    if len(dead) and latents.shape[1] < enough:
+    if latents.shape[1] < min(sample.shape[1], len(np.unique(sample, axis=0))):
         names = ", ".join(map(str, dead[:10])) + (", ..." if len(dead) > 10 else "")
         warn(
             f"{len(dead)} of {latents.shape[1]} latent columns are the same for every "
