@@ -14,7 +14,6 @@ from sklearn.base import (
     ClusterMixin,
     TransformerMixin,
     _fit_context,
-    clone,
 )
 from sklearn.metrics import pairwise_distances
 from sklearn.utils import check_random_state
@@ -27,6 +26,7 @@ from sklearn.utils.validation import (
 )
 
 from skae._autoencoder import AutoencoderTransformer
+from skae._seeds import seeded
 from skae._shared_neighbors import find_clusters, silhouette
 
 __all__ = ["AutoencoderClusterer"]
@@ -352,15 +352,8 @@ def _fitted(transformer, rows, weight, random_state):
     """Fit a copy of a transformer; what it leaves to chance follows the seed."""
     if transformer is None:
         # A run that stops early may stop before it has arranged anything.
-        new = AutoencoderTransformer(early_stopping=False)
-    else:
-        new = clone(transformer)
-    seeds = {
-        name: random_state.randint(np.iinfo(np.int32).max)
-        for name, value in sorted(new.get_params().items())
-        if name.split("__")[-1] == "random_state" and value is None
-    }
-    new.set_params(**seeds)
+        transformer = AutoencoderTransformer(early_stopping=False)
+    new = seeded(transformer, random_state)
     if weight is None or not has_fit_parameter(new, "sample_weight"):
         return new.fit(rows)
     return new.fit(rows, sample_weight=weight)

@@ -11,7 +11,6 @@ from sklearn.base import (
     BaseEstimator,
     OutlierMixin,
     _fit_context,
-    clone,
 )
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -20,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skae._autoencoder import AutoencoderTransformer
 from skae._networks import DenseNetwork
 from skae._rows_apart import InUnits, Member, Scale
+from skae._seeds import seeded
 
 __all__ = ["AutoencoderOutlierDetector"]
 
@@ -339,11 +339,5 @@ def _fit_networks(scaled, random_state):
 
 def _fit_one(transformer, scaled, random_state):
     """Give a transformer of the user's, and rows to compare with."""
-    transformer = clone(transformer)
-    seeds = {
-        name: random_state.randint(np.iinfo(np.int32).max)
-        for name, value in sorted(transformer.get_params().items())
-        if name.split("__")[-1] == "random_state" and value is None
-    }
-    transformer.set_params(**seeds).fit(scaled)
+    transformer = seeded(transformer, random_state).fit(scaled)
     return transformer, random_state.permutation(len(scaled))[:_N_ROWS_OF_ONE]

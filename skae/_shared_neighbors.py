@@ -4,11 +4,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 import numpy as np
-from scipy.sparse import csr_array, diags_array
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
+
+from skae._graphs import embed, graph_of
 
 _N_STARTS = 10
 # The graph: so many neighbours of each row, and of so many rows at most and at least.
@@ -51,28 +52,13 @@ def find_clusters(Z, weight, n_clusters, seed):
 
 def _embedding(nearest, n_axes):
     """Embed the graph of shared neighbours on the unit sphere."""
-    n = nearest.n_samples_fit_
     neighbors = nearest.kneighbors(return_distance=False)
     # A row is its own neighbour, too, so that neighbours share at least one.
-    neighbors = np.column_stack([np.arange(n), neighbors])
-    size = neighbors.shape[1]
-    edges = np.ones(neighbors.size), neighbors.ravel(), np.arange(n + 1) * size
-    graph = csr_array(edges, (n, n))
+    neighbors = np.column_stack([np.arange(len(neighbors)), neighbors])
+    graph = graph_of(neighbors)
     shared = (graph @ graph.T).multiply(graph.maximum(graph.T)).tocsr()
-    shared.data /= 2 * size - shared.data
-    root = diags_array(1 / np.sqrt(shared.sum(axis=1)))
-    values, vectors = eigsh(
-        root @ shared @ root,
-        n_axes + 1,
-        which="LA",
-        v0=np.ones(n),
-        tol=1e-4,
-        maxiter=_MAX_ITERATIONS,
-    )
-    # The first says nothing.
-    vectors = vectors[:, np.argsort(-values)[1:]]
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, np.finfo(float).tiny)
+    shared.data /= 2 * neighbors.shape[1] - shared.data
+    return embed(shared, n_axes, _MAX_ITERATIONS)
 
 
 def silhouette(Z, labels, seed):

@@ -13,9 +13,9 @@ import math
 
 import numpy as np
 from scipy.linalg import orthogonal_procrustes
-from scipy.sparse import csr_array, diags_array
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence
 
+from skae._graphs import embed, graph_of
 from skae._objectives.neighbors import nearest
 from skae._objectives.objective import Facts, Places, View
 from skae._objectives.whitening import MAX_SAMPLES, Whitening
@@ -50,29 +50,8 @@ def spectral_embedding(R: np.ndarray) -> np.ndarray:
     .. [1] Ng, A. Y., Jordan, M. I. and Weiss, Y. (2001). "On spectral clustering:
        analysis and an algorithm". NIPS 14, 849-856.
     """
-    n, n_axes = R.shape
-    neighbors = nearest(R, R, _N_NEIGHBORS + 1)
-    edges = (
-        np.ones(neighbors.size),
-        neighbors.ravel(),
-        np.arange(n + 1) * len(neighbors[0]),
-    )
-    graph = csr_array(edges, (n, n))
-    graph = graph.maximum(graph.T)
-    root = diags_array(1 / np.sqrt(graph.sum(axis=1)))
-    # `sklearn.manifold.spectral_embedding` gives the same, and warns where the graph
-    # is in parts, which is what there is to find here.
-    values, vectors = eigsh(
-        root @ graph @ root,
-        n_axes + 1,
-        which="LA",
-        v0=np.ones(n),
-        tol=1e-4,
-        maxiter=_MAX_ITERATIONS,
-    )
-    vectors = vectors[:, np.argsort(-values)[1:]]
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, np.finfo(float).tiny)
+    graph = graph_of(nearest(R, R, _N_NEIGHBORS + 1))
+    return embed(graph.maximum(graph.T), R.shape[1], _MAX_ITERATIONS)
 
 
 def spectral_targets(Z: np.ndarray, references: np.ndarray) -> np.ndarray:

@@ -26,7 +26,8 @@ FLOORS = [
     {"_copies"},
     {"_fingerprints"},
     {"_threads", "_process"},
-    {"_hints", "_interrupts", "_links", "_rows_apart", "_shared_neighbors", "_warn"},
+    {"_rows_apart", "_shared_neighbors"},
+    {"_graphs", "_hints", "_interrupts", "_links", "_seeds", "_warn"},
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 MODULES = {
