@@ -6,6 +6,7 @@
 import math
 from itertools import pairwise
 from numbers import Integral
+from typing import NamedTuple
 
 # How near to 0 and 1 the linear path may come where it ends in the logits of a sigmoid.
 LEAST_OUTPUT = 0.01
@@ -42,6 +43,35 @@ def chain_shapes(sizes):
 def has_path(network):
     """Tell whether a network has a linear path, once "auto" is decided."""
     return getattr(network, "linear_path", False) is True
+
+
+class Ends(NamedTuple):
+    """Numbers of the weights that begin or end at samples or at latent vectors."""
+
+    # Kernels, each with the bias that is added to what it gives.
+    from_samples: tuple[tuple[int, int], ...]
+    to_samples: tuple[tuple[int, int], ...]
+    # Kernels and biases alike; of the path last.
+    to_latents: tuple[int, ...]
+    from_latents: tuple[int, ...]
+
+
+def ends(n_encoder, path):
+    """Give the ends of dense layers, of which the encoder has so many weights.
+
+    `path` says whether there is a linear path, whose weights come after the others of
+    the encoder and of the decoder.
+    """
+    if not path:
+        latent = n_encoder - 2, n_encoder - 1
+        return Ends(((0, 1),), ((-2, -1),), latent, (n_encoder,))
+    bias, kernel = n_encoder - 2, n_encoder - 1
+    return Ends(
+        from_samples=((0, 1), (kernel, bias)),
+        to_samples=((-4, -3), (-2, -1)),
+        to_latents=(n_encoder - 3, bias, kernel),
+        from_latents=(n_encoder, -2),
+    )
 
 
 def path_shapes(n_features, latent_dim):

@@ -9,11 +9,13 @@ trainer nobody sees it: what it hands out are weights for the table as it is.
 # SPDX-License-Identifier: BSD-3-Clause
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from skae._engines.protocol import Put, Trainer, Weights
+from skae._layers import ends
 
 # Rows that are scaled at once.
 _BLOCK_ROWS = 4096
@@ -51,29 +53,25 @@ class Scaling:
     def into(self, weights: Weights, n_encoder: int, path: bool) -> list[np.ndarray]:
         """Give the weights for columns as they are from those for scaled ones."""
         found = [np.asarray(weight, np.float64) for weight in weights]
-        last = n_encoder - (3 if path else 2)
-        inputs = [(0, 1), (n_encoder - 1, last + 1)] if path else [(0, 1)]
-        for kernel, bias in inputs:
+        begin, end, *_ = ends(n_encoder, path)
+        for kernel, bias in begin:
             found[kernel] = found[kernel] / self.scale[:, np.newaxis]
             found[bias] = found[bias] - self.center @ found[kernel]
-        for kernel in (-4, -2) if path else (-2,):
-            found[kernel] = found[kernel] * self.scale
-            found[kernel + 1] = found[kernel + 1] * self.scale
+        for i in chain.from_iterable(end):
+            found[i] = found[i] * self.scale
         found[-1] = found[-1] + self.center
         return [f.astype(w.dtype) for f, w in zip(found, weights, strict=True)]
 
     def out_of(self, weights: Weights, n_encoder: int, path: bool) -> list[np.ndarray]:
         """Give the weights for scaled columns from those for columns as they are."""
         found = [np.asarray(weight, np.float64) for weight in weights]
-        last = n_encoder - (3 if path else 2)
-        inputs = [(0, 1), (n_encoder - 1, last + 1)] if path else [(0, 1)]
-        for kernel, bias in inputs:
+        begin, end, *_ = ends(n_encoder, path)
+        for kernel, bias in begin:
             found[bias] = found[bias] + self.center @ found[kernel]
             found[kernel] = found[kernel] * self.scale[:, np.newaxis]
         found[-1] = found[-1] - self.center
-        for kernel in (-4, -2) if path else (-2,):
-            found[kernel] = found[kernel] / self.scale
-            found[kernel + 1] = found[kernel + 1] / self.scale
+        for i in chain.from_iterable(end):
+            found[i] = found[i] / self.scale
         return [f.astype(w.dtype) for f, w in zip(found, weights, strict=True)]
 
 

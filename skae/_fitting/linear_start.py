@@ -12,6 +12,7 @@ from sklearn.utils.extmath import randomized_svd
 from skae._data import Data
 from skae._data.pairs import inputs_of, outputs_of
 from skae._engines.scaled import Scaling
+from skae._layers import ends
 from skae._models import Spec
 from skae._threads import one_blas_thread
 
@@ -50,10 +51,10 @@ def start_at_components(
     if scaling is not None:
         mean, middle = scaling.apply(np.stack([mean, middle]), np.float64)
     weights = list(weights)
-    # The last bias and the path of the encoder; the path of the decoder is last of all.
-    for i, value in zip(
-        (n_encoder - 2, n_encoder - 1, -2, -1), (-mean @ V, V, V.T, middle), strict=True
-    ):
+    found = ends(n_encoder, path=True)
+    # The last bias and the path of the encoder, and the path of the decoder.
+    places = *found.to_latents[-2:], *found.to_samples[-1]
+    for i, value in zip(places, (-mean @ V, V, V.T, middle), strict=True):
         weights[i] = np.array(value, weights[i].dtype)
     return weights
 

@@ -14,7 +14,7 @@ from skae._engines.protocol import Program, Trainer
 from skae._fitting.epochs import Position
 from skae._fitting.plan import Plan
 from skae._fitting.watchers import EarlyStopping, Watcher
-from skae._layers import has_path
+from skae._layers import ends, has_path
 from skae._objectives.objective import Places, hook
 
 
@@ -201,11 +201,7 @@ def fold(
     """Put a map of latent vectors into the dense layers before and after them."""
     weights = list(weights)
     back = np.linalg.inv(mapping)
-    # The last kernel and bias of the encoder and, after them, its path.
-    before = [n_encoder - 3, n_encoder - 2, n_encoder - 1][0 if path else 1 :]
-    after = [n_encoder]
-    if path:
-        after.append(len(weights) - 2)
+    *_, before, after = ends(n_encoder, path)
     for i in before:
         weights[i] = (weights[i] @ mapping).astype(weights[i].dtype)
     for i in after:
