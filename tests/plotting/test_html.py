@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from base64 import b64decode
 from io import BytesIO
 from types import SimpleNamespace
@@ -21,9 +20,6 @@ from skae import AutoencoderTransformer
 from skae.plotting import EmbeddingDisplay, LatentDisplay, _page
 from skae.plotting._explorer import _ACTIVATIONS
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-
 PICTURES = np.random.default_rng(0).random((29, 4, 4))
 PICTURES[:, [0, -1]] = PICTURES[:, :, [0, -1]] = 0
 
@@ -41,34 +37,6 @@ def page(tmp_path_factory):
         name="PCA",
     )
     return display.to_html(tmp_path_factory.mktemp("page") / "map.html", title="Map")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A headless Chromium."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    if CHROMIUM is None or DRIVER is None:
-        pytest.skip("needs Chromium and chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for switch in (
-        "headless",
-        "no-sandbox",
-        "disable-gpu",
-        "disable-quic",
-        "no-first-run",
-        "disable-background-networking",
-        "disable-component-update",
-        "disable-sync",
-        "window-size=1100,900",
-        f"user-data-dir={tmp_path_factory.mktemp('profile')}",
-    ):
-        options.add_argument(f"--{switch}")
-    driver = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService(executable_path=DRIVER)
-    )
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture
