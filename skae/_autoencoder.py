@@ -142,10 +142,10 @@ class AutoencoderTransformer(
         unless half of the columns share one range, as pixels do; columns that are alike
         are divided by one number where their standard deviation is below 0.1 or above
         10. It takes a network of dense layers with a linear output, loss "mse" or
-        "mae", no `objective`, and
-        missing="error". The losses in `history_` are then those of scaled
-        columns, while `score` is in the units of X. `center_` and `scale_` hold what
-        was found. None leaves columns as they are.
+        "mae", no `objective`, and missing="error". The losses in `history_` are then
+        those of scaled columns, while `score` is in the units of X. `center_` and
+        `scale_` hold what was found, which `warm_start` and `partial_fit` keep. None
+        leaves columns as they are.
 
     activation : str or callable, default="elu"
         The activation of the hidden layers, by its Keras name or as a Keras

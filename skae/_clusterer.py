@@ -382,7 +382,6 @@ def _draw(transformer, rows, weight, places):
         arrange=None,
         epochs=math.ceil(_EPOCHS * transformer.n_iter_),
         early_stopping=False,
-        scale=None if transformer.scale_ is None else "auto",
         warm_start=True,
     )
     # The transformer stays a default one, which a file can hold, with other weights.
