@@ -28,6 +28,7 @@ from sklearn.utils.validation import (
 from skae._autoencoder import AutoencoderTransformer
 from skae._seeds import seeded
 from skae._shared_neighbors import find_clusters, silhouette
+from skae._threads import one_blas_thread
 
 __all__ = ["AutoencoderClusterer"]
 
@@ -312,6 +313,7 @@ class AutoencoderClusterer(
             shape = self._sample_shape
         return X if shape is None else X.reshape(len(X), *shape)
 
+    @one_blas_thread()
     def _distances(self, X):
         Z = np.asarray(self.transformer_.transform(X))
         return pairwise_distances(Z, self.cluster_centers_.astype(Z.dtype))

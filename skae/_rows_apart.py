@@ -9,6 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.covariance import ledoit_wolf_shrinkage
 
+from skae._threads import one_blas_thread
+
 __all__ = ["InUnits", "Member", "Scale"]
 
 _N_NEIGHBORS = 20
@@ -96,6 +98,7 @@ class Member:
         latents = latents.reshape(len(latents), -1)
         return np.hstack([latents, scaled - decoded]).astype(np.float64, copy=False)
 
+    @one_blas_thread()
     def _learn_whitening(self, units):
         """Keep the shrunk covariance matrix by its largest directions.
 
@@ -110,11 +113,13 @@ class Member:
         self.weight = 1 / math.sqrt(floor)
         self.weights = 1 / np.sqrt(variances) - self.weight
 
+    @one_blas_thread()
     def _whitened(self, vectors):
         units = (vectors - self.mean) / self.deviation
         along = units @ self.directions.T
         return self.weight * units + (along * self.weights) @ self.directions
 
+    @one_blas_thread()
     def distances(self, scaled):
         """Give the mean squared distances to neighbours, as a share of the columns."""
         squared, n_neighbors = self._squared(self._whitened(self._vectors(scaled)))
@@ -134,6 +139,7 @@ class Member:
         squared[every[itself], nearest[itself]] = np.inf
         return squared, min(_N_NEIGHBORS, len(self.places) - 1)
 
+    @one_blas_thread()
     def falls(self, scaled):
         """Give by which part a change of each column would lower the distance."""
         vectors = self._whitened(self._vectors(scaled))

@@ -10,6 +10,7 @@ from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
 from skae._graphs import embed, graph_of
+from skae._threads import one_blas_thread
 
 _N_STARTS = 10
 # The graph: so many neighbours of each row, and of so many rows at most and at least.
@@ -23,6 +24,7 @@ _SILHOUETTE_ROWS = 2000
 _MAX_ITERATIONS = 500
 
 
+@one_blas_thread()
 def find_clusters(Z, weight, n_clusters, seed):
     """Give the cluster of each latent vector, and whether the graph has found it."""
     kmeans = KMeans(n_clusters, n_init=_N_STARTS, random_state=seed)

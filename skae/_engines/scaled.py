@@ -16,6 +16,7 @@ import numpy as np
 
 from skae._engines.protocol import Put, Trainer, Weights
 from skae._layers import ends
+from skae._threads import one_blas_thread
 
 # Rows that are scaled at once.
 _BLOCK_ROWS = 4096
@@ -50,6 +51,7 @@ class Scaling:
             out[block] = (X[block] - self.center) / self.scale
         return out
 
+    @one_blas_thread()
     def into(self, weights: Weights, n_encoder: int, path: bool) -> list[np.ndarray]:
         """Give the weights for columns as they are from those for scaled ones."""
         found = [np.asarray(weight, np.float64) for weight in weights]
@@ -62,6 +64,7 @@ class Scaling:
         found[-1] = found[-1] + self.center
         return [f.astype(w.dtype) for f, w in zip(found, weights, strict=True)]
 
+    @one_blas_thread()
     def out_of(self, weights: Weights, n_encoder: int, path: bool) -> list[np.ndarray]:
         """Give the weights for scaled columns from those for columns as they are."""
         found = [np.asarray(weight, np.float64) for weight in weights]

@@ -23,6 +23,7 @@ _BLOCK_ROWS = 2048
 _MAX_EXACT = 2000
 
 
+@one_blas_thread()
 def start_at_components(
     weights: list[np.ndarray],
     n_encoder: int,
@@ -41,7 +42,7 @@ def start_at_components(
     rows, weight = data.some(min(_MAX_ROWS, max(2, _MAX_BYTES // n_bytes)))
     X = inputs_of(rows, data.paired).reshape(len(rows), -1)
     share = weight.astype(np.float64) / weight.sum(dtype=np.float64)
-    with one_blas_thread(), np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
         mean = middle = weighted_mean(X, share)
         if data.paired:
             wanted = outputs_of(rows, data.paired).reshape(len(rows), -1)

@@ -16,6 +16,7 @@ from skae._fitting.plan import Plan
 from skae._fitting.watchers import EarlyStopping, Watcher
 from skae._layers import ends, has_path
 from skae._objectives.objective import Places, hook
+from skae._threads import one_blas_thread
 
 
 class Placing(Watcher):
@@ -195,6 +196,7 @@ class Placing(Watcher):
         return copy.deepcopy(self._position.random_state)
 
 
+@one_blas_thread()
 def fold(
     weights: list[np.ndarray], n_encoder: int, mapping: np.ndarray, path: bool = False
 ) -> list[np.ndarray]:

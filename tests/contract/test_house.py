@@ -25,8 +25,8 @@ FLOORS = [
     {"_models"},
     {"_copies"},
     {"_fingerprints"},
-    {"_threads", "_process"},
     {"_rows_apart", "_shared_neighbors"},
+    {"_threads", "_process"},
     {"_graphs", "_hints", "_interrupts", "_links", "_seeds", "_warn"},
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}

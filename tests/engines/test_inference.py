@@ -3,6 +3,7 @@
 import gc
 import pickle
 import signal
+import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -183,8 +184,64 @@ def test_transform_from_many_threads_is_transform(network):
     assert blas_threads() == n_before
 
 
+def test_the_limit_holds_in_any_thread():
+    """The first that has ever set one is not the only one that can."""
+    with threadpool_limits(2, user_api="blas"):
+
+        def limited():
+            with one_blas_thread() as n_threads:
+                return n_threads, set(blas_threads())
+
+        before = blas_threads()
+        assert limited() == (2, {1})
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(limited).result() == (2, {1})
+        assert blas_threads() == before
+
+
+def test_a_limit_of_each_thread_is_given_back_to_each(monkeypatch):
+    class Library:
+        """OpenBLAS with OpenMP: each thread has a number of threads of its own."""
+
+        internal_api, threading_layer = "openblas", "openmp"
+
+        def __init__(self):
+            self._local = threading.local()
+
+        @property
+        def num_threads(self):
+            return getattr(self._local, "n", 4)
+
+        def set_num_threads(self, n_threads):
+            self._local.n = n_threads
+
+    limit = _threads._BlasLimit()
+    library = Library()
+    limit._pools = [library]
+    monkeypatch.setattr(_threads, "_blas_limit", limit)
+    inside, go_on = threading.Event(), threading.Event()
+
+    def other():
+        with one_blas_thread() as n_threads:
+            inside.set()
+            go_on.wait(60)
+            seen = n_threads, library.num_threads
+        return *seen, library.num_threads
+
+    with ThreadPoolExecutor(1) as pool:
+        with one_blas_thread() as n_threads:
+            running = pool.submit(other)
+            assert inside.wait(60)
+            assert (n_threads, library.num_threads) == (4, 1)
+        assert library.num_threads == 4
+        go_on.set()
+        assert running.result() == (4, 1, 4)
+
+
 def test_ctrl_c_while_threads_are_given_back_leaves_none_behind(monkeypatch):
     class Library:
+        internal_api = "a double"
+
         def __init__(self, strikes):
             self.num_threads, self.strikes = 3, strikes
 

@@ -9,11 +9,20 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_digits
+from sklearn.base import clone
+from sklearn.datasets import load_digits, load_wine
 from small import SMALL, small, small_conv
 from threadpoolctl import threadpool_limits
 
-from skae import AutoencoderTransformer, ConvNetwork, Denoising, DenseNetwork
+from skae import (
+    AutoencoderClusterer,
+    AutoencoderImputer,
+    AutoencoderOutlierDetector,
+    AutoencoderTransformer,
+    ConvNetwork,
+    Denoising,
+    DenseNetwork,
+)
 from skae._engines.numpy.activations import ACTIVATIONS
 from skae._engines.numpy.program import DenseProgram
 from skae._engines.tensorflow.program import Program, get_program
@@ -157,16 +166,47 @@ def test_transform_by_either_engine():
 # ------------------------------------------------------------------------- the bits
 
 
+WINE = load_wine().data
+DIGITS = load_digits().data[:600] / 16
+HOLES = np.where(DIGITS == 0.5, np.nan, DIGITS)
+
+
 @pytest.mark.kernel
-def test_blas_threads_do_not_change_a_fit():
-    data = np.random.default_rng(0).random((600, 200), np.float32)
-    make = AutoencoderTransformer(
-        8, network=DenseNetwork((120,)), epochs=3, random_state=0
-    ).fit_transform
+@pytest.mark.parametrize(
+    ("estimator", "X"),
+    {
+        "layers": (
+            AutoencoderTransformer(8, network=DenseNetwork((120,)), epochs=3),
+            DIGITS,
+        ),
+        "float32": (AutoencoderTransformer(epochs=2), DIGITS.astype(np.float32)),
+        "scaled": (AutoencoderTransformer(3, epochs=3), WINE),
+        "whitened": (AutoencoderTransformer(5, arrange="whiten", epochs=2), DIGITS),
+        "spectral": (AutoencoderTransformer(5, arrange="spectral", epochs=5), DIGITS),
+        "masked": (AutoencoderTransformer(missing="mask", epochs=2), HOLES),
+        "clusters": (AutoencoderClusterer(10), DIGITS),
+        "imputed": (AutoencoderImputer(), HOLES),
+    }.values(),
+    ids=lambda value: "" if isinstance(value, np.ndarray) else type(value).__name__,
+)
+def test_blas_threads_do_not_change_a_fit(estimator, X):
+    estimator.set_params(random_state=0)
     bits = []
     for n_threads in (1, 2, 5):
         with threadpool_limits(n_threads, user_api="blas"):
-            bits.append(make(data).tobytes())
+            bits.append(clone(estimator).fit(X).transform(X[:300]).tobytes())
+    assert bits[0] == bits[1] == bits[2]
+
+
+@pytest.mark.kernel
+def test_blas_threads_do_not_change_scores_of_outliers():
+    data = np.random.default_rng(0).random((1500, 40))
+    bits = []
+    for n_threads in (1, 2, 5):
+        with threadpool_limits(n_threads, user_api="blas"):
+            detector = AutoencoderOutlierDetector(random_state=0).fit(data)
+            scores = detector.score_samples(data[:500])
+            bits.append((scores.tobytes(), detector.contributions(data[:9]).tobytes()))
     assert bits[0] == bits[1] == bits[2]
 
 

@@ -105,5 +105,6 @@ def forward(
                 run(start)
         else:
             with ThreadPoolExecutor(blas_threads) as pool:
-                list(pool.map(run, starts))
+                # In each thread, since OpenMP counts threads for each.
+                list(pool.map(one_blas_thread()(run), starts))
     return out

@@ -21,6 +21,7 @@ from skae._engines.numpy.workspace import (
 )
 from skae._engines.protocol import Put, Sums, Weights, refuse_other_shapes
 from skae._objectives.masking import known_factors
+from skae._threads import one_blas_thread
 
 # From this many multiplications a batch, forwards, two threads are worth their meeting.
 _SHARED_WORK = 2**23
@@ -146,8 +147,9 @@ class DenseTrainer:
 
         def run(shares: Sequence[int], meet: Callable[[], object]) -> float:
             total, here = 0.0, seed
-            # What overflows is refused later, in words.
-            with np.errstate(all="ignore"):
+            # In each thread, since OpenMP counts threads for each. What overflows is
+            # refused later, in words.
+            with one_blas_thread(), np.errstate(all="ignore"):
                 for start, step, batch_weight in zip(
                     starts, steps, batch_weights, strict=True
                 ):
