@@ -189,7 +189,8 @@ class AutoencoderTransformer(
         of samples, from 25,600 samples on an eighth of it, and 7500 at most.
 
     batch_size : int or "auto", default="auto"
-        The number of samples of a step. "auto" is `min(200, n_samples)`.
+        The number of samples of a step. "auto" is 200 at most, and such that all
+        batches of an epoch are alike.
 
     early_stopping : bool or "auto", default="auto"
         Whether to set aside a part of the data, to stop when the loss on it no

@@ -139,6 +139,14 @@ def _objective(estimator: Any, sample_shape: tuple[int, ...]) -> Any:
     return Masking(fraction, objective, own_loss=not loss_of_values(loss, found))
 
 
+def _batches(batch_size: Any, n_rows: int) -> tuple[int, int]:
+    """Give the size of a batch, and how many an epoch has."""
+    chosen = min(_AUTO_BATCH_SIZE if batch_size == "auto" else batch_size, n_rows)
+    n_steps = math.ceil(n_rows / chosen)
+    # A small last batch is a step that follows the noise of few rows.
+    return math.ceil(n_rows / n_steps) if batch_size == "auto" else chosen, n_steps
+
+
 def make_plan(
     estimator: Any,
     spec: Spec,
@@ -152,10 +160,7 @@ def make_plan(
 
     `n_steps_before` is the number of steps that the optimizer has taken.
     """
-    batch_size = estimator.batch_size
-    batch_size = _AUTO_BATCH_SIZE if batch_size == "auto" else batch_size
-    batch_size = min(batch_size, data.n_train)
-    n_steps = math.ceil(data.n_train / batch_size)
+    batch_size, n_steps = _batches(estimator.batch_size, data.n_train)
     n_epochs = 1 if partial else _n_epochs(estimator.epochs, data.n_kinds, n_steps)
     patience = estimator.n_iter_no_change
     if patience == "auto":
