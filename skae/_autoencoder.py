@@ -566,7 +566,7 @@ class AutoencoderTransformer(
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit_dataset(self, source, *, checkpoint=None, targets=False):
+    def fit_dataset(self, source, *, checkpoint=None, targets=False, cache=True):
         """Train the autoencoder on data that are larger than memory.
 
         The source is read once to count and check its rows, and then once for each
@@ -603,6 +603,11 @@ class AutoencoderTransformer(
         targets : bool, default=False
             Whether the y of each batch is the target: what is to be made of its
             samples, in their shape. With False it is ignored, as labels are.
+
+        cache : bool, default=True
+            Whether a source of no more than 256 MiB is kept once it is read. False
+            reads it anew in each epoch, so that a source which changes its samples at
+            random shows others each time. See :class:`Augmented`, too.
 
         Returns
         -------
@@ -646,7 +651,7 @@ class AutoencoderTransformer(
         kept = None if checkpoint is None else Checkpoint(checkpoint, self)
         before = Fitted.of(self) if goes_on else None
         checks = BatchChecks(self, reset=not goes_on, paired=targets)
-        data = self._survey(open_source(source), checks)
+        data = self._survey(open_source(source), checks, cache)
         try:
             return self._fit(data, _told(source), goes_on, checkpoint=kept)
         except BaseException:
@@ -1054,12 +1059,12 @@ class AutoencoderTransformer(
         return self._survey(ArraySource(X, weight, y=target), checks)
 
     @outside_strategy
-    def _survey(self, source, checks):
+    def _survey(self, source, checks, cache=True):
         if self.verbose != 1:
-            return survey(source, checks)
+            return survey(source, checks, cache=cache)
         bar = RowsBar("reading")
         with bar:
-            return survey(source, checks, bar.update)
+            return survey(source, checks, bar.update, cache)
 
     # -------------------------------------------------------------- training
 

@@ -24,7 +24,7 @@ from skae._networks import ConvNetwork, DenseNetwork
 from skae._objectives.arrangement import make_arrangement
 from skae._objectives.combined import resolve_objective
 from skae._objectives.masking import Masking, loss_of_values
-from skae._objectives.objective import Facts, hooks, is_masked, shapes_latents
+from skae._objectives.objective import Facts, hook, hooks, is_masked, shapes_latents
 
 _NETWORKS = {"dense": DenseNetwork, "conv": ConvNetwork}
 # What `epochs="auto"` aims at: see the docstring of the transformer.
@@ -101,6 +101,12 @@ def make_spec(
         dtype=dtype,
         objective=_objective(estimator, data.schema.sample_shape),
     )
+    if data.paired and hook(spec.objective, "samples") is not None:
+        raise ValueError(
+            f"The objective {estimator.objective!r} changes samples, and not the "
+            "targets that belong to them. Change pairs before they come to "
+            "`fit_dataset`, with cache=False, or leave the targets out."
+        )
     if isinstance(spec.network, DenseNetwork):
         spec.network.linear_path = _resolve_path(spec)
     return spec, scaling

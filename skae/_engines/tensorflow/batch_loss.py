@@ -5,12 +5,13 @@
 
 from typing import Any, NamedTuple
 
+from skae._copies import copy_with_keras, layers_in
 from skae._engines.draws import KerasDraw
 from skae._engines.protocol import ROUNDED
 from skae._models import Spec, sample_loss
 from skae._objectives.objective import hook, hooks, refuse_other_shape
 
-_DRAWING = {"inputs", "latents"}
+_DRAWING = {"samples", "inputs", "latents"}
 
 
 class Losses(NamedTuple):
@@ -37,6 +38,9 @@ class BatchLoss:
         self._encoder, self._decoder = encoder, decoder
         self._loss = sample_loss(spec.loss)
         self._objective = spec.objective
+        if any(True for _ in layers_in(spec.objective)):
+            # What its layers draw by belongs to one run.
+            self._objective = copy_with_keras(spec.objective, "the objective")
         self.n_sums = 2 + (hook(spec.objective, "penalty") is not None)
         self._draw, self.seeds = None, []
         if hooks(spec.objective) & _DRAWING:
@@ -44,6 +48,8 @@ class BatchLoss:
 
             generator = keras.random.SeedGenerator(0)
             self._draw, self.seeds = KerasDraw(generator), [generator.state]
+            for layer in layers_in(self._objective):
+                self.seeds += layer.variables
 
     def __call__(
         self,
@@ -63,6 +69,7 @@ class BatchLoss:
         """
         import tensorflow as tf
 
+        x = self._samples(x, training)
         # Pairs have an axis more: a sample, and what is to be made of it.
         wanted = x
         if len(x.shape) > len(self._encoder.inputs[0].shape):
@@ -94,13 +101,19 @@ class BatchLoss:
             drawn -= (1 - share) * penalty
         return Losses(loss, weight, drawn, penalty)
 
+    def _samples(self, x: Any, training: bool) -> Any:
+        return self._changed("samples", x) if training else x
+
     def _inputs(self, x: Any, training: bool) -> Any:
-        spoil = hook(self._objective, "inputs")
-        if not training or spoil is None:
+        return self._changed("inputs", x) if training else x
+
+    def _changed(self, name: str, x: Any) -> Any:
+        change = hook(self._objective, name)
+        if change is None:
             return x
-        spoilt = spoil(x, self._draw)
-        refuse_other_shape("inputs", self._objective, spoilt, tuple(x.shape))
-        return spoilt
+        changed = change(x, self._draw)
+        refuse_other_shape(name, self._objective, changed, tuple(x.shape))
+        return changed
 
     def _latents(self, code: Any) -> Any:
         # Validation draws, too: the loss is an expectation over what is drawn.
