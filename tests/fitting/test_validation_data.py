@@ -60,7 +60,7 @@ def test_callbacks_and_streams_have_it(tmp_path):
     assert_allclose(read.history_["val_loss"], seen, rtol=0.2)
     path = tmp_path / "run.skae"
     small().fit_dataset(batches, validation_data=TEST, checkpoint=path)
-    with pytest.raises(ValueError, match=r"another run: it was .*rows_of_validation_data"):
+    with pytest.raises(ValueError, match=r"it was .*rows_of_validation_data"):
         small().fit_dataset(batches, validation_data=TEST[:9], checkpoint=path)
 
 

@@ -3,6 +3,8 @@
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from skae._copies import copy_with_keras, layers_in
@@ -69,18 +71,21 @@ class BatchLoss:
         """
         import tensorflow as tf
 
-        x = self._samples(x, training)
+        wanted = None
         # Pairs have an axis more: a sample, and what is to be made of it.
-        wanted = x
         if len(x.shape) > len(self._encoder.inputs[0].shape):
             x, wanted = x[:, 0], x[:, 1]
+        if self._draw is not None:
+            self._draw.begin(x)
+        x = self._samples(x, training)
+        wanted = x if wanted is None else wanted
         code = self._encoder(self._inputs(x, training), training=training)
         # Layers may have a dtype of their own, the last ones too.
         code = tf.cast(code, x.dtype)
         latents = self._latents(code)
         outputs = tf.cast(self._decoder(latents, training=training), x.dtype)
         weight = tf.reduce_sum(w)
-        losses = tf.cast(self._sample_losses(wanted, outputs), w.dtype)
+        losses = tf.cast(self._sample_losses(wanted, outputs, w), w.dtype)
         penalty = self._penalty(code, latents)
         if penalty is not None:
             penalty = tf.cast(penalty, w.dtype)
@@ -128,10 +133,26 @@ class BatchLoss:
         refuse_other_shape("penalty", self._objective, values, (None,))
         return values
 
-    def _sample_losses(self, x: Any, outputs: Any) -> Any:
+    def _sample_losses(self, x: Any, outputs: Any, w: Any) -> Any:
         losses = hook(self._objective, "losses")
         if losses is None:
             return self._loss(x, outputs)
-        values = losses(self._loss, x, outputs)
+        values = losses(_with_mean(self._loss, w), x, outputs)
         refuse_other_shape("losses", self._objective, values, (None,))
         return values
+
+
+def _with_mean(loss: Callable, w: Any) -> Callable:
+    """Let a loss give means over the batch, too, by the weights of its samples."""
+    import tensorflow as tf
+
+    def mean(values: Any) -> Any:
+        weight = tf.cast(w, values.dtype)
+        return tf.reduce_sum(values * weight) / tf.reduce_sum(weight)
+
+    @functools.wraps(loss)
+    def loss_of_batch(x: Any, outputs: Any) -> Any:
+        return loss(x, outputs)
+
+    loss_of_batch.mean = mean  # type: ignore[attr-defined]
+    return loss_of_batch
