@@ -58,9 +58,11 @@ class AutoencoderClusterer(
 
     transformer : estimator instance or None, default=None
         What maps rows to latent vectors: an :class:`AutoencoderTransformer`, `PCA`, or
-        any transformer. A copy of it is fitted, and left as it is by the clusters. None
-        is an :class:`AutoencoderTransformer` that arranges its latent vectors and does
-        not stop early, and which the clusters train on: see Notes.
+        any transformer. A copy of it is fitted. An autoencoder is trained on with the
+        clusters (see Notes), unless its `objective` gives latent vectors places itself;
+        others are left as they are. None is `AutoencoderTransformer(
+        early_stopping=False)`, since a run that stops early may stop before it has
+        arranged anything.
 
     random_state : int, RandomState instance or None, default=None
         Determines the transformer, the starts of K-means and which rows are sampled.
@@ -105,9 +107,10 @@ class AutoencoderClusterer(
     least 0.8 times that of K-means, and if there are 100 rows. No labels take
     part in any choice.
 
-    **The latent vectors** of the default transformer are drawn to the centres only
-    where the graph has found the clusters, for a fifth of its epochs. Its `history_`
-    and `arranged_` tell of the training before.
+    **The latent vectors** of an autoencoder are drawn to the centres only where the
+    graph has found the clusters, for a fifth of its epochs and with its `objective`
+    beside. Its `history_` and `arranged_` tell of the training before. Images cluster
+    best where it is told what changes nothing, by :class:`Augmented`.
 
     **Copies** of a row are one row of their weight, in up to 10,000 rows, which are
     sorted. A transformer whose `fit` takes no weights sees each different row once.
@@ -200,7 +203,7 @@ class AutoencoderClusterer(
         seed = random_state.randint(np.iinfo(np.int32).max)
         labels, by_graph = find_clusters(Z, weight, self.n_clusters, seed)
         self.silhouette_ = silhouette(Z, labels, seed)
-        if self.transformer is None and by_graph:
+        if by_graph and _trains_on(transformer):
             centers = _centers(Z, labels, weight, self.n_clusters)
             _draw(transformer, rows, weight, centers[labels])
             Z = transformer.transform(rows)
@@ -353,7 +356,6 @@ def _different(X, sample_weight):
 def _fitted(transformer, rows, weight, random_state):
     """Fit a copy of a transformer; what it leaves to chance follows the seed."""
     if transformer is None:
-        # A run that stops early may stop before it has arranged anything.
         transformer = AutoencoderTransformer(early_stopping=False)
     new = seeded(transformer, random_state)
     if weight is None or not has_fit_parameter(new, "sample_weight"):
@@ -377,14 +379,29 @@ def _centers(Z, labels, weight, n_clusters):
     return centers.astype(Z.dtype)
 
 
+def _trains_on(transformer):
+    """Tell whether a transformer is one to train on, with places for its latents."""
+    return isinstance(transformer, AutoencoderTransformer) and not any(
+        hasattr(one, "places") for one in _objectives(transformer)
+    )
+
+
+def _objectives(transformer):
+    objective = transformer.objective
+    if objective is None:
+        return []
+    return [*objective] if isinstance(objective, (list, tuple)) else [objective]
+
+
 def _draw(transformer, rows, weight, places):
     """Train on, with latent vectors drawn to their centres."""
+    centers = _Centers(places, -_STRENGTH * transformer.score(rows))
     drawn = copy.deepcopy(transformer).set_params(
-        objective=_Centers(places, -_STRENGTH * transformer.score(rows)),
+        objective=[*_objectives(transformer), centers],
         arrange=None,
         epochs=math.ceil(_EPOCHS * transformer.n_iter_),
         early_stopping=False,
         warm_start=True,
     )
-    # The transformer stays a default one, which a file can hold, with other weights.
+    # The transformer stays the one that was asked for, with other weights.
     transformer.weights_ = drawn.fit(rows, sample_weight=weight).weights_

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
 from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 from sklearn.cluster import KMeans
@@ -19,7 +20,7 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skae
-from skae import AutoencoderClusterer, AutoencoderTransformer
+from skae import AutoencoderClusterer, AutoencoderTransformer, Denoising
 
 BLOBS, KINDS = make_blobs(300, 8, centers=4, random_state=0)
 DIGITS, NUMBERS = load_digits(return_X_y=True)
@@ -207,3 +208,16 @@ def test_latent_vectors_may_be_alike():
     clusterer = AutoencoderClusterer(4, transformer=merged).fit(X)
     assert clusterer.cluster_centers_.shape == (4, 2)
     assert len(np.unique(clusterer.labels_)) == 2
+
+
+def test_an_autoencoder_of_ones_own_is_trained_on_like_the_default_one(digits_fit):
+    given = AutoencoderTransformer(early_stopping=False)
+    same = AutoencoderClusterer(10, transformer=given, random_state=0).fit(DIGITS)
+    assert_array_equal(same.labels_, digits_fit.labels_)
+    assert_array_equal(same.cluster_centers_, digits_fit.cluster_centers_)
+    assert not hasattr(given, "weights_")
+    # What it learns beside goes on, and it keeps the objective that it was given.
+    noisy = AutoencoderTransformer(early_stopping=False, objective=Denoising(0.1))
+    other = AutoencoderClusterer(10, transformer=noisy, random_state=0).fit(DIGITS)
+    assert isinstance(other.transformer_.objective, Denoising)
+    assert other.transformer_.arranged_ == digits_fit.transformer_.arranged_
