@@ -117,10 +117,13 @@ def _write_with_keras(
         _write(model, path, format)
         if masked and format == "onnx":
             _choose_values(path)
+        check = partial(
+            _check_outputs, format, path, inputs.shape[1:], inputs.dtype, expected
+        )
+        check(masked)
         if opset is not None:
             _change_opset(path, opset)
-        shape = tuple(inputs.shape[1:])
-        _check_outputs(format, path, shape, inputs.dtype, expected, masked)
+            check(masked)
 
 
 def _check_target(path: str, format: str) -> None:

@@ -326,7 +326,7 @@ class Log(Variational):
 
 def test_a_class_with_latents_of_its_own_has_those(variational):
     ae = AutoencoderTransformer(5, objective=Log(), epochs=2, random_state=0).fit(X)
-    mean, log_variance = code_of(ae, X)
+    _, log_variance = code_of(ae, X)
     assert_allclose(ae.transform(X), log_variance, atol=1e-5)
 
 
