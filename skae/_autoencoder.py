@@ -1217,7 +1217,13 @@ class AutoencoderTransformer(
             )
         models = self._models
         if models is None:
-            models = self._models = self._new_keras_models()
+            try:
+                models = self._models = self._new_keras_models()
+            except ModuleNotFoundError as error:
+                # Who looks at all attributes shall find that there are none.
+                raise AttributeError(
+                    f"encoder_ and decoder_ are models of Keras: {error}"
+                ) from error
         return models
 
     def _new_keras_models(self, dtype=None):

@@ -35,10 +35,11 @@ written by Keras, in float32, run, and compared with the transformer.
 
 try:
     import skl2onnx
-except ImportError as error:
-    raise ImportError(
-        "skae.onnx needs skl2onnx. Install what export needs by: "
-        'pip install "skae[export]"'
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"skae.onnx needs skl2onnx: {error}. Install what export needs by: "
+        'pip install "skae[export]"',
+        name=error.name,
     ) from error
 
 from skae._autoencoder import AutoencoderTransformer
