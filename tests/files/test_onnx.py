@@ -32,7 +32,7 @@ onnxruntime = pytest.importorskip("onnxruntime", reason=WHY)
 
 import skae.onnx  # noqa: E402, F401
 
-DIGITS = load_digits().data / 16
+DIGITS = load_digits().data[:400] / 16
 IMAGES = DIGITS.reshape(-1, 8, 8)
 WINE, CULTIVARS = load_wine(return_X_y=True)
 rng = np.random.RandomState(0)
@@ -140,8 +140,8 @@ DENSE = {
         ["predict", "decision_function"],
     ),
     "clusters": (
-        AutoencoderClusterer(10, random_state=0),
-        DIGITS,
+        make_pipeline(StandardScaler(), AutoencoderClusterer(3, random_state=0)),
+        WINE,
         ["predict", "transform"],
     ),
     "clusters of images": (
@@ -180,6 +180,9 @@ def test_dense_networks(name, dtype):
 
 
 def agree(model, X, methods, found, digits):
+    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    if not type(last).__module__.startswith("skae"):
+        digits *= 10  # what skl2onnx makes of latent vectors rounds in its own ways
     for method, values in zip(methods, found.values(), strict=True):
         expected = getattr(model, method)(X)
         values = values.reshape(expected.shape)
@@ -373,7 +376,7 @@ def test_a_detector_whose_transformer_has_no_way_back():
 def test_a_clusterer_in_the_middle():
     pipeline = make_pipeline(AutoencoderClusterer(3, transformer=PCA(2)), kmeans())
     words = "as the last step of a pipeline alone"
-    refused(NotImplementedError, words, pipeline.fit(DIGITS))
+    refused(NotImplementedError, words, pipeline.fit(WINE), WINE)
 
 
 def bessel(x):
