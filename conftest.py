@@ -6,11 +6,15 @@ import random
 import signal
 import sys
 import warnings
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import sklearn
 import threadpoolctl
+
+# Where it is missing, importing this module says so.
+collect_ignore = [] if find_spec("skl2onnx") else ["skae/onnx"]
 
 os.environ.setdefault("MPLBACKEND", "agg")
 

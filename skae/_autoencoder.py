@@ -44,10 +44,15 @@ from skae._data.validation import (
     check_samples,
     check_weights,
 )
-from skae._engines.choice import inference_program, training_program
+from skae._engines.choice import (
+    dense_program,
+    inference_program,
+    training_program,
+)
 from skae._engines.tensorflow.program import Inference, get_program
 from skae._engines.tensorflow.workers import outside_strategy
 from skae._files.export import export
+from skae._files.onnx_graph import Dense
 from skae._files.store import write
 from skae._fitting.checkpoint import Checkpoint
 from skae._fitting.diagnostics import judge
@@ -918,9 +923,10 @@ class AutoencoderTransformer(
     def export(self, path, *, format="onnx", part="encoder"):
         """Write the encoder, the decoder or both for programs that run without skae.
 
-        Keras writes the file, which is then run: it takes its place once its outputs
-        agree with those of this transformer. It takes any number of samples, in the
-        shape that `fit` saw.
+        What is written is run: the file takes its place once its outputs agree with
+        those of this transformer. It takes any number of samples, in the shape that
+        `fit` saw. Dense networks are written to ONNX without TensorFlow, all else by
+        Keras.
 
         Parameters
         ----------
@@ -932,9 +938,9 @@ class AutoencoderTransformer(
         format : {"onnx", "tf_saved_model", "litert"}, default="onnx"
             The format. "onnx" is run by ONNX Runtime and many others, "tf_saved_model"
             by TensorFlow and TensorFlow Serving, "litert", once TensorFlow Lite, on
-            phones and small devices. ONNX and LiteRT take a transformer that was fitted
-            on float32, and need `pip install "skae[export]"`; LiteRT also needs Keras
-            3.13.
+            phones and small devices. LiteRT, and ONNX of other than dense networks,
+            take a transformer that was fitted on float32. Both need
+            `pip install "skae[export]"`; LiteRT also needs Keras 3.13.
 
         part : {"encoder", "decoder", "autoencoder"}, default="encoder"
             The part. "encoder" computes what `transform` does, from an input named
@@ -956,6 +962,7 @@ class AutoencoderTransformer(
         See Also
         --------
         save : Write the transformer for skae.
+        skae.onnx : Whole pipelines as ONNX.
 
         Examples
         --------
@@ -973,7 +980,7 @@ class AutoencoderTransformer(
         TensorShape([5, 4])
         """
         check_is_fitted(self)
-        export(type(self).__name__, path, format, part, self._part)
+        export(type(self).__name__, path, format, part, self._part, self._dense_part)
 
     def __sklearn_clone__(self):
         with found_by_keras(self.get_params(deep=False)):
@@ -1210,28 +1217,63 @@ class AutoencoderTransformer(
             )
         models = self._models
         if models is None:
-            models = self._models = self._new_keras_models()
+            try:
+                models = self._models = self._new_keras_models()
+            except ModuleNotFoundError as error:
+                # Who looks at all attributes shall find that there are none.
+                raise AttributeError(
+                    f"encoder_ and decoder_ are models of Keras: {error}"
+                ) from error
         return models
 
-    def _new_keras_models(self):
-        models = latent_models(*build_models(self._spec), self._spec)
+    def _new_keras_models(self, dtype=None):
+        spec = self._spec._replace(dtype=dtype or self._spec.dtype)
+        models = latent_models(*build_models(spec), spec)
         n_encoder = len(models[0].weights)
         models[0].set_weights(self.weights_[:n_encoder])
         models[1].set_weights(self.weights_[n_encoder:])
         return models
 
-    def _part(self, part):
+    def _stages(self):
+        """Give encoder and decoder as dense layers; None where they are others."""
+        program = dense_program(self._spec)
+        if program is None:
+            return None
+        return program.chain.encoder(self.weights_), program.chain.decoder(
+            self.weights_
+        )
+
+    def _dense_part(self, part):
+        """Give a part as dense layers, and the function that it computes, or None."""
+        stages = self._stages()
+        if stages is None:
+            return None
+        samples, latents = self.sample_shape_, (self._spec.latent_dim,)
+        kept, ends = {
+            "encoder": (stages[:1], ("samples", samples, "latents", latents)),
+            "decoder": (stages[1:], ("latents", latents, "reconstructions", samples)),
+            "autoencoder": (stages, ("samples", samples, "reconstructions", samples)),
+        }[part]
+        center = None if part == "decoder" else getattr(self, "center_", None)
+        return (
+            Dense([*kept], np.dtype(self._spec.dtype), *ends, center),
+            self._function(part),
+        )
+
+    def _function(self, part):
+        return {
+            "encoder": self._encode,
+            "decoder": self._decode,
+            "autoencoder": lambda X: self._decode(self._encode(X)),
+        }[part]
+
+    def _part(self, part, dtype=None):
         """Give a part as a Keras model, and the function that it computes."""
         # Not encoder_ and decoder_, which the user may have trained.
-        encoder, decoder = self._new_keras_models()
-        return {
-            "encoder": (encoder, self._encode),
-            "decoder": (decoder, self._decode),
-            "autoencoder": (
-                join_models(encoder, decoder),
-                lambda X: self._decode(self._encode(X)),
-            ),
-        }[part]
+        encoder, decoder = self._new_keras_models(dtype)
+        models = {"encoder": encoder, "decoder": decoder}
+        model = models.get(part) or join_models(encoder, decoder)
+        return model, self._function(part)
 
 
 def _told(X, y=None, sample_weight=None):

@@ -28,9 +28,16 @@ def import_tensorflow() -> Any:
     """
     # Before the import, which fails without words where the backend is not installed.
     _check_backend(_backend())
-    with quiet(), ctrl_c_waits():
-        import keras
-        import tensorflow as tf
+    try:
+        with quiet(), ctrl_c_waits():
+            import keras
+            import tensorflow as tf
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{error}. Dense networks transform without it; convolutions, networks of "
+            "your own and Keras models need it: pip install keras tensorflow",
+            name=error.name,
+        ) from error
     _check_backend(keras.config.backend())
     return tf
 

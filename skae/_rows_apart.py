@@ -15,7 +15,9 @@ __all__ = ["InUnits", "Member", "Scale"]
 
 _N_NEIGHBORS = 20
 # Beyond so many standard deviations values grow as their logarithms.
-_LINEAR = 10
+LINEAR = 10.0
+# A row whose squared distance is below so much a column is the same row.
+ITSELF = 1e-9
 
 
 class Scale:
@@ -34,15 +36,15 @@ class Scale:
             scaled = X / self.spread - self.median / self.spread
         # What overflows is as far away as can be.
         size = np.minimum(np.abs(scaled), np.finfo(float).max)
-        far = _LINEAR * (1 + np.log(np.maximum(size, _LINEAR) / _LINEAR))
-        return np.where(size > _LINEAR, np.copysign(far, scaled), scaled)
+        far = LINEAR * (1 + np.log(np.maximum(size, LINEAR) / LINEAR))
+        return np.where(size > LINEAR, np.copysign(far, scaled), scaled)
 
     def unscaled(self, scaled):
         """Give values in the units of X."""
         size = np.abs(scaled)
         with np.errstate(over="ignore"):
-            far = _LINEAR * np.exp(np.maximum(size, _LINEAR) / _LINEAR - 1)
-            scaled = np.where(size > _LINEAR, np.copysign(far, scaled), scaled)
+            far = LINEAR * np.exp(np.maximum(size, LINEAR) / LINEAR - 1)
+            scaled = np.where(size > LINEAR, np.copysign(far, scaled), scaled)
             return scaled * self.spread + self.median
 
 
@@ -83,6 +85,11 @@ class Member:
         self.deviation = np.where(deviation > 1e-9, deviation, 1.0)
         self._learn_whitening((vectors - self.mean) / self.deviation)
         self.places = self._whitened(vectors)
+
+    @property
+    def n_neighbors(self):
+        """How many of the rows count, the row itself left out."""
+        return min(_N_NEIGHBORS, len(self.places) - 1)
 
     def _vectors(self, scaled):
         """Give latent values and residuals, side by side."""
@@ -135,9 +142,9 @@ class Member:
         # A row is not its own neighbour.
         nearest = squared.argmin(axis=1)
         every = np.arange(len(places))
-        itself = squared[every, nearest] < 1e-9 * places.shape[1]
+        itself = squared[every, nearest] < ITSELF * places.shape[1]
         squared[every[itself], nearest[itself]] = np.inf
-        return squared, min(_N_NEIGHBORS, len(self.places) - 1)
+        return squared, self.n_neighbors
 
     @one_blas_thread()
     def falls(self, scaled):

@@ -20,7 +20,7 @@ from skae._engines.tensorflow.workers import current_strategy
 from skae._layers import has_path, is_chain
 from skae._models import Spec
 from skae._objectives.masking import encoder_shape
-from skae._objectives.objective import hooks, runs_in_numpy
+from skae._objectives.objective import hooks, latents_lead, runs_in_numpy
 
 # Up to this many multiplications a sample a step takes less time in NumPy than in
 # TensorFlow: see the benchmarks. With two cores, NumPy keeps up with any network.
@@ -88,9 +88,10 @@ def dense_program(spec: Spec) -> DenseProgram | None:
     It encodes and decodes; training has more conditions.
     """
     activations = (spec.activation, spec.latent_activation, spec.output_activation)
+    of_code = {"code_size", "latents", "encoded"} & hooks(spec.objective)
     if (
         not is_chain(spec.network)
-        or {"code_size", "latents", "encoded"} & hooks(spec.objective)
+        or (of_code and not latents_lead(spec.objective))
         or not all(
             isinstance(name, str) and name in ACTIVATIONS for name in activations
         )
@@ -98,7 +99,7 @@ def dense_program(spec: Spec) -> DenseProgram | None:
         return None
     n_features = math.prod(spec.sample_shape)
     given = encoder_shape(spec.objective, spec.network, (n_features,))
-    encoder, _ = spec.network.layer_sizes(given[0], spec.latent_dim)
+    encoder, _ = spec.network.layer_sizes(given[0], spec.code_size)
     _, decoder = spec.network.layer_sizes(n_features, spec.latent_dim)
     return DenseProgram(
         encoder,
@@ -107,6 +108,7 @@ def dense_program(spec: Spec) -> DenseProgram | None:
         spec.dtype,
         spec.objective,
         linear_path=has_path(spec.network),
+        latent_dim=spec.latent_dim if of_code else None,
     )
 
 

@@ -1,7 +1,7 @@
 """Writing a fitted network for programs that run without skae.
 
-Keras writes the file; what was written is run, and compared with the transformer,
-before it takes its place.
+Keras writes the file, but for dense layers in ONNX, which `onnx_graph.py` writes; what
+was written is run, and compared with the transformer, before it takes its place.
 """
 
 # Authors: The skae developers
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 
+from skae._files.onnx_graph import Dense
 from skae._files.target import file_name, naming, refuse_folder
 from skae._process import import_tensorflow, quiet
 
@@ -29,6 +30,9 @@ _ENDINGS = {".onnx": "onnx", ".tflite": "litert"}
 # By how much of the largest output the file may differ. Two orders of additions in
 # float32 stay below it; a wrong operation or weight does not.
 _TOLERANCE = 1e-4
+
+
+Function = Callable[[np.ndarray], np.ndarray]
 
 
 class _Format(NamedTuple):
@@ -47,12 +51,13 @@ def export(
     path: Any,
     format: str,
     part: str,
-    take: Callable[[str], tuple[Any, Callable[[np.ndarray], np.ndarray]]],
+    take: Callable[[str], tuple[Any, Function]],
+    dense: Callable[[str], tuple[Dense, Function] | None] = lambda part: None,
 ) -> None:
     """Write a part of a transformer, whole or not at all.
 
     `take` gives a part as a Keras model of one input and one output, and the function
-    that it must agree with.
+    that it must agree with; `dense` gives it as layers that need no Keras, or None.
     """
     validate_parameter_constraints(
         {"format": [StrOptions(set(_FORMATS))], "part": [StrOptions(set(PARTS))]},
@@ -66,24 +71,59 @@ def export(
     if format == "tf_saved_model":
         path = os.path.realpath(path)  # a link keeps pointing to what is replaced
     _check_target(path, format)
-    import_tensorflow()
-    _check_packages(format)
+    plain = dense(part) if format == "onnx" else None
+    _check_packages(format, plain is not None)
     # The directory for what is half done; it is on the file system of the target.
     folder = os.path.dirname(os.path.abspath(path))
     make = partial(tempfile.TemporaryDirectory, dir=folder, suffix=".tmp")
     with naming(named), make() as temporary:
-        model, expected = take(part)
-        signature = model.inputs[0]
-        _check_dtype(caller, format, signature.dtype)
         written = os.path.join(temporary, kind.file_name)
-        with quiet(), _undone():
-            _write(kind.title, model, written, format)
-            masked = any(layer.name == "column_means" for layer in model.layers)
-            if masked and format == "onnx":
-                _choose_values(written)
-            _check_outputs(kind, written, signature, expected, masked)
+        if plain is not None:
+            _write_dense(*plain, written)
+        else:
+            model, expected = take(part)
+            _check_dtype(caller, format, model.inputs[0].dtype)
+            _write_with_keras(model, expected, written, format)
         _sync(written)
         _put_in_place(written, path, os.path.join(temporary, "replaced"))
+
+
+def keras_to_onnx(caller: str, model: Any, expected: Function, opset: int) -> Any:
+    """Give a Keras model in float32 as a model of ONNX, after comparing the two."""
+    import onnx
+
+    _check_packages("onnx")
+    _check_dtype(caller, "onnx", model.inputs[0].dtype)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.onnx")
+        _write_with_keras(model, expected, path, "onnx", opset)
+        return onnx.load(path)
+
+
+def _write_dense(dense: Dense, expected: Function, path: str) -> None:
+    import onnx
+
+    onnx.save(dense.model(), path)
+    masked = dense.stages[0].means is not None
+    _check_outputs("onnx", path, dense.shape_in, dense.dtype, expected, masked)
+
+
+def _write_with_keras(
+    model: Any, expected: Function, path: str, format: str, opset: int | None = None
+) -> None:
+    masked = any(layer.name == "column_means" for layer in model.layers)
+    inputs = model.inputs[0]
+    with quiet(), _undone():
+        _write(model, path, format)
+        if masked and format == "onnx":
+            _choose_values(path)
+        check = partial(
+            _check_outputs, format, path, inputs.shape[1:], inputs.dtype, expected
+        )
+        check(masked)
+        if opset is not None:
+            _change_opset(path, opset)
+            check(masked)
 
 
 def _check_target(path: str, format: str) -> None:
@@ -109,17 +149,21 @@ def _check_ending(path: str, format: str) -> None:
         )
 
 
-def _check_packages(format: str) -> None:
-    import keras
-
+def _check_packages(format: str, dense: bool = False) -> None:
+    """Say which packages are missing; TensorFlow and Keras write all but `dense`."""
+    if not dense:
+        import_tensorflow()
     if format == "litert":
+        import keras
+
         version = tuple(map(int, keras.__version__.split(".")[:2]))
         if version < (3, 13):
             raise ImportError(
                 "Exporting to LiteRT needs Keras 3.13 or newer, and this is Keras "
                 f"{keras.__version__}. Upgrade it: pip install 'keras>=3.13'."
             )
-    missing = [name for name in _FORMATS[format].packages if find_spec(name) is None]
+    needed = ("onnx", "onnxruntime") if dense else _FORMATS[format].packages
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise ImportError(
             f"Exporting to {_FORMATS[format].title} needs {' and '.join(missing)}. "
@@ -136,10 +180,11 @@ def _check_dtype(caller: str, format: str, dtype: str) -> None:
         )
 
 
-def _write(title: str, model: Any, path: str, format: str) -> None:
+def _write(model: Any, path: str, format: str) -> None:
     """Let Keras write the file, for any number of rows."""
     import keras
 
+    title = _FORMATS[format].title
     inputs = model.inputs[0]
     signature = keras.InputSpec(
         shape=(None, *inputs.shape[1:]), dtype=inputs.dtype, name=inputs.name
@@ -183,16 +228,35 @@ def _choose_values(path: str) -> None:
     onnx.save(model, path)
 
 
+def _change_opset(path: str, opset: int) -> None:
+    """Write a file anew with the operators of another opset."""
+    import onnx
+    from onnx import version_converter
+
+    model = onnx.load(path)
+    try:
+        model = version_converter.convert_version(model, opset)
+    except Exception as error:
+        (written,) = (o.version for o in model.opset_import if not o.domain)
+        raise RuntimeError(
+            f"Keras writes this network with opset {written} of ONNX, and it can't be "
+            f"brought to opset {opset} (the cause is above). Ask for another one: "
+            f"to_onnx(..., target_opset={written})."
+        ) from error
+    onnx.save(model, path)
+
+
 def _check_outputs(
-    kind: _Format,
+    format: str,
     path: str,
-    signature: Any,
-    expected: Callable[[np.ndarray], np.ndarray],
+    shape: tuple[int, ...],
+    dtype: Any,
+    expected: Function,
     masked: bool,
 ) -> None:
     """Run the file on a few samples, and compare with the transformer."""
-    x = np.random.RandomState(0).uniform(size=(3, *signature.shape[1:]))
-    x = x.astype(signature.dtype)
+    kind = _FORMATS[format]
+    x = np.random.RandomState(0).uniform(size=(3, *shape)).astype(dtype)
     if masked:
         x.reshape(3, -1)[1:, ::2] = np.nan
     right = expected(x)

@@ -36,6 +36,8 @@ Of batches, as tensors, where `draw` gives random numbers (`skae._engines.draws.
 
 `plain_arithmetic = True` says that the hooks of batches are written with operators and
 `draw` alone, so that the NumPy engine can call them, too. It knows `inputs`.
+`latents_lead = True` says that `encoded` gives the first values of the code, as many as
+a latent vector has: so `transform` of a dense network needs no TensorFlow.
 """
 
 # Authors: The skae developers
@@ -131,6 +133,18 @@ def hook(objective: Any, name: str) -> Callable | None:
     """Give a hook of an objective, or None."""
     found = getattr(objective, name, None)
     return found if callable(found) else None
+
+
+def latents_lead(objective: Any) -> bool:
+    """Tell whether the code begins with what `transform` gives."""
+    # Whoever wraps an objective has its hooks, and not all of its attributes.
+    owner = getattr(hook(objective, "encoded"), "__self__", None)
+    for cls in type(owner).__mro__:
+        if "latents_lead" in vars(cls):
+            return vars(cls)["latents_lead"] is True
+        if "encoded" in vars(cls):  # one that says something else than its base
+            return False
+    return False
 
 
 def is_masked(objective: Any) -> bool:

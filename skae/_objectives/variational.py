@@ -86,6 +86,9 @@ class Variational(BaseEstimator):
         "warm_up": [Interval(Real, 0, 1, closed="both")],
     }
 
+    # The means are the first half of the code.
+    latents_lead = True
+
     def __init__(self, beta=1.0, warm_up=0.2):
         self.beta = beta
         self.warm_up = warm_up

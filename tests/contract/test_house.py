@@ -10,7 +10,7 @@ import skae
 ROOT = Path(skae.__file__).parent
 # From the top to the bottom; those on a line do not import one another.
 FLOORS = [
-    {"_load"},
+    {"_load", "onnx"},
     {"_outliers", "_imputer", "_clusterer"},
     {"_autoencoder", "_keras"},
     {"_keras_network"},

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
+from small import python
 
 from skae import (
     AutoencoderTransformer,
@@ -17,6 +18,7 @@ from skae import (
     DenseNetwork,
     KerasAutoencoderTransformer,
 )
+from skae._engines.numpy.activations import ACTIVATIONS
 
 NEEDS = {
     "onnx": ("tf2onnx", "onnx", "onnxruntime"),
@@ -154,11 +156,13 @@ def test_the_weights_are_the_transformer_s_own(tmp_path):
     assert_allclose(outputs, ae.transform(X), rtol=0, atol=1e-6)
 
 
-def test_float64_where_the_format_has_it(tmp_path):
+@pytest.mark.parametrize("format", ["tf_saved_model", "onnx"])
+def test_float64_where_the_format_has_it(format, tmp_path):
+    need(format)
     double = X.astype(np.float64)
     ae = AutoencoderTransformer(2, epochs=1, random_state=0).fit(double)
-    ae.export(tmp_path / "model", format="tf_saved_model")
-    outputs, _ = run("tf_saved_model", tmp_path / "model", double)
+    ae.export(tmp_path / "model", format=format)
+    outputs, _ = run(format, tmp_path / "model", double)
     assert outputs.dtype == np.float64
     assert_allclose(outputs, ae.transform(double), rtol=0, atol=1e-12)
 
@@ -166,7 +170,9 @@ def test_float64_where_the_format_has_it(tmp_path):
 @pytest.mark.parametrize("format", ["onnx", "litert"])
 def test_float64_is_refused_where_it_has_not(format, tmp_path):
     need(format)
-    ae = AutoencoderTransformer(2, epochs=1).fit(X.astype(np.float64))
+    network = DropoutNetwork() if format == "onnx" else "dense"
+    ae = AutoencoderTransformer(2, network=network, epochs=1)
+    ae.fit(X.astype(np.float64))
     with pytest.raises(ValueError, match=r"Fit on X\.astype\(np\.float32\)"):
         ae.export(tmp_path / "model", format=format)
     assert os.listdir(tmp_path) == []
@@ -188,8 +194,11 @@ def test_a_transformer_that_is_not_fitted(tmp_path):
 def test_a_missing_package_is_named_with_its_extra(fitted, tmp_path, monkeypatch):
     monkeypatch.setattr("skae._files.export.find_spec", lambda name: None)
     monkeypatch.setattr("keras.__version__", "3.15.1")
-    with pytest.raises(ImportError, match=r'tf2onnx.*"skae\[export\]"'):
+    needed = r'needs onnx and onnxruntime\. .*"skae\[export\]"'
+    with pytest.raises(ImportError, match=needed):
         fitted["dense"].export(tmp_path / "model")
+    with pytest.raises(ImportError, match=r'tf2onnx.*"skae\[export\]"'):
+        fitted["own"].export(tmp_path / "model")
     with pytest.raises(ImportError, match=r'LiteRT.*ai_edge_litert.*"skae\[export\]"'):
         fitted["dense"].export(tmp_path / "model", format="litert")
 
@@ -224,7 +233,7 @@ def test_a_directory_of_other_things_is_not_replaced(fitted, tmp_path):
 
 def test_a_failure_leaves_what_was_there(fitted, format, tmp_path, monkeypatch):
     path = tmp_path / "model"
-    fitted["dense"].export(path, format=format)
+    fitted["own"].export(path, format=format)
 
     def fail(*args, **kwargs):
         raise OSError("disk full")
@@ -232,7 +241,7 @@ def test_a_failure_leaves_what_was_there(fitted, format, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("keras.Model.export", fail)
         with pytest.raises(OSError, match="disk full"):
-            fitted["dense"].export(path, format=format, part="decoder")
+            fitted["own"].export(path, format=format, part="decoder")
     assert run(format, path, X)[1] == ["samples"]
     assert os.listdir(tmp_path) == ["model"]
 
@@ -252,6 +261,51 @@ def test_other_numbers_than_the_transformer_s_are_refused(
     with pytest.raises(RuntimeError, match=r"to SavedModel: the outputs .* differ by"):
         fitted["dense"].export(tmp_path / "model", format="tf_saved_model")
     assert os.listdir(tmp_path) == []
+
+
+def test_the_numbers_of_a_dense_network_are_compared_too(fitted, tmp_path, monkeypatch):
+    need("onnx")
+    monkeypatch.setattr(
+        "skae._files.onnx_graph.Graph.activation", lambda graph, x, name: x
+    )
+    with pytest.raises(RuntimeError, match=r"to ONNX: the outputs .* differ by"):
+        fitted["dense"].export(tmp_path / "model")
+    assert os.listdir(tmp_path) == []
+
+
+DENSE = """
+import json, sys, time
+import numpy as np
+from skae import AutoencoderTransformer
+X = np.random.RandomState(0).uniform(size=(30, 64))
+ae = AutoencoderTransformer(2, epochs=1, arrange=None).fit(X)
+ae.export(sys.argv[1] + ".onnx")
+ae.export(sys.argv[1] + ".onnx", part="decoder")
+print(json.dumps("tensorflow" in sys.modules or "keras" in sys.modules))
+"""
+
+
+def test_a_dense_network_goes_to_onnx_without_tensorflow(tmp_path):
+    need("onnx")
+    assert python(DENSE, tmp_path / "model") is False
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_each_activation_is_written_as_it_is_computed(activation, dtype, tmp_path):
+    """In float64 ONNX Runtime has no function that "gelu" needs, but in float32."""
+    need("onnx")
+    rng = np.random.RandomState(0)
+    ae = AutoencoderTransformer(
+        3, network=DenseNetwork((8,)), activation=activation, epochs=1, arrange=None
+    ).fit(rng.normal(size=(40, 5)).astype(dtype))
+    ae.weights_ = [3 * rng.normal(size=w.shape).astype(dtype) for w in ae.weights_]
+    samples = rng.normal(size=(200, 5)).astype(dtype)
+    expected = ae.transform(samples)
+    ae.export(tmp_path / "model")
+    outputs, _ = run("onnx", tmp_path / "model", samples)
+    digits = 1e-6 if dtype == np.float32 or activation == "gelu" else 1e-14
+    assert_allclose(outputs, expected, rtol=0, atol=digits * np.abs(expected).max())
 
 
 def bessel(x):

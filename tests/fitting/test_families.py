@@ -9,7 +9,7 @@ from scipy.special import xlogy
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
-from small import SMALL, small, small_conv
+from small import SMALL, python, small, small_conv
 
 import skae
 from skae import AutoencoderTransformer, Denoising, Sparse, Variational
@@ -298,6 +298,36 @@ def test_a_checkpoint_goes_on_with_an_objective_of_ones_own(tmp_path):
 
 class Own(Variational):
     """An objective of the user's that codes twice as many values."""
+
+
+SERVED = """
+import json, sys
+import skae
+ae = skae.load(sys.argv[1])
+X = ae.sample(3, random_state=0)
+shape = ae.transform(X).shape
+print(json.dumps([*shape, "tensorflow" in sys.modules or "keras" in sys.modules]))
+"""
+
+
+def test_a_dense_one_is_served_without_tensorflow(tmp_path, variational):
+    variational.save(tmp_path / "ae.skae")
+    assert python(SERVED, tmp_path / "ae.skae") == [3, 5, False]
+
+
+class Log(Variational):
+    """An objective whose latent vectors are the rest of the code."""
+
+    def encoded(self, code):
+        import keras
+
+        return keras.ops.split(code, 2, axis=1)[1]
+
+
+def test_a_class_with_latents_of_its_own_has_those(variational):
+    ae = AutoencoderTransformer(5, objective=Log(), epochs=2, random_state=0).fit(X)
+    _, log_variance = code_of(ae, X)
+    assert_allclose(ae.transform(X), log_variance, atol=1e-5)
 
 
 def test_the_encoder_is_exported_with_latents_that_are_means(tmp_path, variational):

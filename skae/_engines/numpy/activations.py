@@ -72,21 +72,21 @@ def _relu(x: np.ndarray, slope: np.ndarray | None = None) -> None:
 
 
 # The constants of Klambauer et al. (2017), "Self-normalizing neural networks".
-_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
 def _selu(x: np.ndarray, slope: np.ndarray | None = None) -> None:
     negative = np.expm1(_negative_part(x, None))
-    negative *= _SELU_ALPHA
+    negative *= SELU_ALPHA
     if slope is not None:
         np.greater(x, 0, out=slope)
-        slope *= 1 - _SELU_ALPHA
+        slope *= 1 - SELU_ALPHA
         slope += negative
-        slope += _SELU_ALPHA
-        slope *= _SELU_SCALE
+        slope += SELU_ALPHA
+        slope *= SELU_SCALE
     _relu(x)
     x += negative
-    x *= _SELU_SCALE
+    x *= SELU_SCALE
 
 
 def _sigmoid(x: np.ndarray, slope: np.ndarray | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skae._engines.numpy.forward import Layer, Path, forward
+from skae._engines.numpy.forward import Layer, Path, Stage, forward
 
 
 class Link(NamedTuple):
@@ -40,6 +40,8 @@ class Chain:
     # Whether the encoder gets which values are known, and the means of the columns for
     # those that are not: then these come before the other weights.
     masked: bool = False
+    # Where the encoder gives more than latent vectors, which come first: their size.
+    latent_dim: int | None = None
 
     @property
     def n_features(self) -> int:
@@ -85,28 +87,44 @@ class Chain:
     @property
     def shapes(self) -> list[tuple[int, ...]]:
         """The shapes of those that are trained: a kernel and a bias a layer."""
-        sizes = self.node_sizes
         shapes: list[tuple[int, ...]] = []
-        for source, target, bias, _ in self.links:
-            shapes.append((sizes[source], sizes[target]))
-            if bias:
-                shapes.append((sizes[target],))
+        for link in self.links:
+            shapes.append(self.kernel_shape(link))
+            if link.bias:
+                shapes.append(shapes[-1][1:])
         return shapes
 
+    def kernel_shape(self, link: Link) -> tuple[int, int]:
+        sizes = self.node_sizes
+        from_latents = link.source == self.n_encoder_layers
+        n_in = self.latent_dim if from_latents else None
+        return n_in or sizes[link.source], sizes[link.target]
+
     def encode(self, weights: Sequence[np.ndarray], X: np.ndarray) -> np.ndarray:
+        layers, path, means, n_out = self.encoder(weights)
+        Z = forward(layers, X, self.dtype, path, means)
+        return Z if n_out is None else Z[:, :n_out].copy()
+
+    def decode(self, weights: Sequence[np.ndarray], Z: np.ndarray) -> np.ndarray:
+        layers, path, *_ = self.decoder(weights)
+        return forward(layers, Z, self.dtype, path)
+
+    def encoder(self, weights: Sequence[np.ndarray]) -> Stage:
+        """Put weights in their places."""
         means, rest = self.split(weights[: self.n_encoder_weights])
         k = self.n_encoder_layers
         layers = self._layers(rest[: 2 * k], self.activations[:k])
         path = Path(rest[-1]) if self.linear_path else None
-        return forward(layers, X, self.dtype, path, means)
+        return Stage(layers, path, means, self.latent_dim)
 
-    def decode(self, weights: Sequence[np.ndarray], Z: np.ndarray) -> np.ndarray:
+    def decoder(self, weights: Sequence[np.ndarray]) -> Stage:
+        """Put weights in their places."""
         weights, k = weights[self.n_encoder_weights :], self.n_encoder_layers
         path = None
         if self.linear_path:
             *weights, kernel, bias = weights
             path = Path(kernel, bias, self.logits)
-        return forward(self._layers(weights, self.activations[k:]), Z, self.dtype, path)
+        return Stage(self._layers(weights, self.activations[k:]), path)
 
     @staticmethod
     def _layers(

@@ -41,6 +41,17 @@ class Path(NamedTuple):
     logits: bool = False
 
 
+class Stage(NamedTuple):
+    """All that makes latent vectors of samples, or samples of latent vectors."""
+
+    layers: list[Layer]
+    path: Path | None = None
+    # Those of the columns, where values may be missing.
+    means: np.ndarray | None = None
+    # How many of the values that come out count: the first ones; None is all.
+    n_out: int | None = None
+
+
 def to_logits(x: np.ndarray, slope: np.ndarray | None = None) -> None:
     """Overwrite outputs with their logits, and `slope` with the derivative.
 

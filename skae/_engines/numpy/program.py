@@ -39,6 +39,7 @@ class DenseProgram:
         dtype: Any,
         objective: Any = None,
         linear_path: bool = False,
+        latent_dim: int | None = None,
     ):
         self._inputs = hook(objective, "inputs")
         masked = is_masked(objective)
@@ -55,6 +56,7 @@ class DenseProgram:
             dtype=np.dtype(dtype),
             linear_path=linear_path,
             masked=masked,
+            latent_dim=latent_dim,
         )
 
     @property
@@ -74,16 +76,16 @@ class DenseProgram:
         """
         chain = self.chain
         weights = [np.zeros(chain.n_features, chain.dtype)] * chain.masked
-        sizes, ends = chain.node_sizes, set()
+        n_nodes, ends = len(chain.node_sizes), set()
         if chain.linear_path:
-            ends = {chain.n_encoder_layers, len(chain.activations), len(sizes) - 1}
-        for source, target, bias, _ in chain.links:
-            shape = sizes[source], sizes[target]
-            if target in ends:
+            ends = {chain.n_encoder_layers, len(chain.activations), n_nodes - 1}
+        for link in chain.links:
+            shape = chain.kernel_shape(link)
+            if link.target in ends:
                 weights.append(np.zeros(shape, chain.dtype))
             else:
                 weights.append(glorot_uniform(random_state, shape, chain.dtype))
-            if bias:
+            if link.bias:
                 weights.append(np.zeros(shape[1], chain.dtype))
         return weights
 
