@@ -515,7 +515,9 @@ def test_the_forger_of_these_tests_can_write_a_good_file(good, tmp_path):
 # -------------------------------------------------------------------- what is accepted
 
 
-@pytest.mark.parametrize("shape", [(64,), (8, 8), (8, 8, 2), (7, 9), (5, 5, 3), (13,)])
+@pytest.mark.parametrize(
+    "shape", [(64,), (8, 8), (8, 8, 2), (7, 9), (5, 5, 3), (13,), (5, 4, 3, 2)]
+)
 @pytest.mark.parametrize(
     "network",
     [
