@@ -16,6 +16,7 @@ _HOME = {
     "AutoencoderTransformer": "skae._autoencoder",
     "ConvNetwork": "skae._networks",
     "DenseNetwork": "skae._networks",
+    "RecurrentNetwork": "skae._recurrent",
     "Denoising": "skae._objectives.denoising",
     "Sparse": "skae._objectives.sparse",
     "Variational": "skae._objectives.variational",
