@@ -97,6 +97,14 @@ def test_the_expected_weights_are_those_that_keras_makes(units, cell, shape):
     assert network._weight_shapes(shape, 3) == expected
 
 
+def test_it_has_a_learning_rate_of_its_own():
+    rates = {"learning_rate": "constant", "learning_rate_init": 0.01}
+    found, expected = small_recurrent(), small_recurrent(**rates)
+    for ae in (found, expected):
+        ae.partial_fit(X)
+    assert_array_equal(found.transform(X), expected.transform(X))
+
+
 def test_activations_go_where_they_are_documented():
     activations = {
         "activation": "relu",
