@@ -108,7 +108,11 @@ def measure(X, y, args, seed):
     }
     for name in args.networks.split(","):
         ae = AutoencoderTransformer(
-            args.latents, network=NETWORKS[name], arrange=None, random_state=seed
+            args.latents,
+            network=NETWORKS[name],
+            arrange=None,
+            epochs=args.epochs or "auto",
+            random_state=seed,
         )
         found[name] = judge(ae, A, B, a, b)
     return found
@@ -122,6 +126,7 @@ def main():
     parser.add_argument(
         "--networks", default="dense,conv,gru", help=", ".join(NETWORKS)
     )
+    parser.add_argument("--epochs", type=int, help="by default those of the networks")
     parser.add_argument("--latents", type=int, default=8)
     args = parser.parse_args()
     for name, (X, y) in sets(args).items():

@@ -240,6 +240,24 @@ def test_chunks_streams_and_checkpoints(tmp_path):
     assert len(longer.history_["loss"]) == 4
 
 
+@pytest.mark.scale
+def test_under_a_strategy_it_trains_as_alone():
+    code = """
+import json
+import numpy as np, tensorflow as tf
+from skae import AutoencoderTransformer, RecurrentNetwork
+X = np.random.default_rng(0).random((40, 5, 2)).astype("float32")
+ae = AutoencoderTransformer(
+    2, network=RecurrentNetwork((4,)), arrange=None, epochs=2, random_state=0
+)
+alone = ae.fit(X).history_["loss"]
+with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+    print(json.dumps([alone, ae.fit(X).history_["loss"]]))
+"""
+    alone, shared = python(code, warnings="default")
+    assert_allclose(shared, alone, rtol=1e-4)
+
+
 # -------------------------------------------------------------------------- objectives
 
 

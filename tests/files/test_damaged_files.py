@@ -402,6 +402,19 @@ LIES = {
             "parameters": {"filters": [1] * 999, "strides": 2**62},
         },
     ),
+    "recurrent layers": put(
+        "fitted", "network", value={"network": "RecurrentNetwork", "parameters": {}}
+    ),
+    "recurrent layers of no kind": put(
+        "fitted",
+        "network",
+        value={"network": "RecurrentNetwork", "parameters": {"cell": "eval"}},
+    ),
+    "giant recurrent layers": put(
+        "fitted",
+        "network",
+        value={"network": "RecurrentNetwork", "parameters": {"units": [2**62] * 999}},
+    ),
     "random state of another kind": twister(_0="PCG64"),
     "random state without keys": twister(_1=[]),
     "random state of zeros": twister(_1=[0] * 624),
