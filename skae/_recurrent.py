@@ -53,8 +53,8 @@ class RecurrentNetwork(BaseEstimator):
     recurrent layers are those of the papers, "tanh" and "sigmoid".
 
     Each step waits for the one before, so a network like this takes several times as
-    long as convolutions do, on a GPU too: cuDNN's recurrent layers, whose results are
-    not the same each time, are not used.
+    long as convolutions do. So it is on a GPU: cuDNN's recurrent layers, whose results
+    may differ from run to run, are not used.
 
     References
     ----------
