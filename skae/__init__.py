@@ -14,6 +14,7 @@ _HOME = {
     "AutoencoderImputer": "skae._imputer",
     "AutoencoderOutlierDetector": "skae._outliers",
     "AutoencoderTransformer": "skae._autoencoder",
+    "Augmented": "skae._objectives.augmented",
     "ConvNetwork": "skae._networks",
     "DenseNetwork": "skae._networks",
     "RecurrentNetwork": "skae._recurrent",

@@ -190,7 +190,8 @@ class AutoencoderTransformer(
         of samples, from 25,600 samples on an eighth of it, and 7500 at most.
 
     batch_size : int or "auto", default="auto"
-        The number of samples of a step. "auto" is `min(200, n_samples)`.
+        The number of samples of a step. "auto" is 200 at most, and such that all
+        batches of an epoch are alike.
 
     early_stopping : bool or "auto", default="auto"
         Whether to set aside a part of the data, to stop when the loss on it no
@@ -251,10 +252,10 @@ class AutoencoderTransformer(
         place.
 
     history_ : dict of list of float
-        The training loss ("loss") and, with early stopping, the validation loss
-        ("val_loss") of each epoch; where the objective has a penalty, also what they
-        are made of ("reconstruction", "penalty"). `warm_start` and `partial_fit` go on
-        with it.
+        The training loss ("loss") and, with early stopping or `validation_data`, the
+        validation loss ("val_loss") of each epoch; where the objective has a penalty,
+        also what they are made of ("reconstruction", "penalty"). `warm_start` and
+        `partial_fit` go on with it.
 
     n_iter_ : int
         The number of epochs of the last fit; `partial_fit` adds to it.
@@ -529,7 +530,7 @@ class AutoencoderTransformer(
     @with_hints
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None, *, target=None):
+    def fit(self, X, y=None, sample_weight=None, *, target=None, validation_data=None):
         """Train the autoencoder on X.
 
         Parameters
@@ -550,6 +551,12 @@ class AutoencoderTransformer(
             What is to be made of each sample, where that is not the sample itself:
             clean images for noisy ones, for instance. None is X.
 
+        validation_data : array-like of shape (n_validation_samples, ...), or a tuple \
+                (X, target) of two, default=None
+            Samples of your own for validation, with what is to be made of them where
+            there is a `target`. Early stopping takes them in the place of a part of X;
+            `history_` and callbacks have their loss in any case, as "val_loss".
+
         Returns
         -------
         self : object
@@ -563,11 +570,20 @@ class AutoencoderTransformer(
         """
         goes_on = self.warm_start and hasattr(self, "weights_")
         data = self._validate_fit(X, y, sample_weight, target, goes_on)
+        self._validate_on(data, validation_data)
         return self._fit(data, _told(X, y, sample_weight), goes_on)
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit_dataset(self, source, *, checkpoint=None, targets=False):
+    def fit_dataset(
+        self,
+        source,
+        *,
+        checkpoint=None,
+        targets=False,
+        cache=True,
+        validation_data=None,
+    ):
         """Train the autoencoder on data that are larger than memory.
 
         The source is read once to count and check its rows, and then once for each
@@ -604,6 +620,15 @@ class AutoencoderTransformer(
         targets : bool, default=False
             Whether the y of each batch is the target: what is to be made of its
             samples, in their shape. With False it is ignored, as labels are.
+
+        cache : bool, default=True
+            Whether a source of no more than 256 MiB is kept once it is read. False
+            reads it anew in each epoch, so that a source which changes its samples at
+            random shows others each time. See :class:`Augmented`, too.
+
+        validation_data : array-like of shape (n_validation_samples, ...), or a tuple \
+                (X, target) of two, default=None
+            Samples in memory for validation: see `fit`.
 
         Returns
         -------
@@ -647,7 +672,8 @@ class AutoencoderTransformer(
         kept = None if checkpoint is None else Checkpoint(checkpoint, self)
         before = Fitted.of(self) if goes_on else None
         checks = BatchChecks(self, reset=not goes_on, paired=targets)
-        data = self._survey(open_source(source), checks)
+        data = self._survey(open_source(source), checks, cache)
+        self._validate_on(data, validation_data)
         try:
             return self._fit(data, _told(source), goes_on, checkpoint=kept)
         except BaseException:
@@ -1054,13 +1080,47 @@ class AutoencoderTransformer(
         weight = None if sample_weight is None else weight
         return self._survey(ArraySource(X, weight, y=target), checks)
 
+    def _validate_on(self, data, validation_data):
+        """Check samples for validation, and give them to the data to train on."""
+        if validation_data is None:
+            return
+        X, target = validation_data, None
+        if isinstance(validation_data, tuple):
+            if not data.paired or len(validation_data) != 2:
+                raise ValueError(
+                    "`validation_data` is a tuple of "
+                    f"{len(validation_data)}: expected samples, or with targets a "
+                    "tuple (X, target). Labels say nothing to an autoencoder: leave "
+                    "them out."
+                )
+            X, target = validation_data
+        elif data.paired:
+            raise ValueError(
+                "Expected `validation_data` to be a tuple (X, target), since what is "
+                "to be made of samples is not they themselves; got samples alone."
+            )
+        checked = copy.copy(self)
+        for name, value in data.schema.attributes().items():
+            setattr(checked, name, value)
+        try:
+            X = check_samples(checked, X, reset=False)
+            if data.paired:
+                X = pair(X, check_target(checked, target, len(X)))
+        except (TypeError, ValueError) as error:
+            kind = ValueError if isinstance(error, ValueError) else TypeError
+            raise kind(f"In `validation_data`: {error}") from error
+        weight = np.ones(len(X))
+        if takes_missing(self):
+            weight = with_known(weight, X, data.paired)
+        data.validate_on(X.astype(data.dtype, copy=False), weight)
+
     @outside_strategy
-    def _survey(self, source, checks):
+    def _survey(self, source, checks, cache=True):
         if self.verbose != 1:
-            return survey(source, checks)
+            return survey(source, checks, cache=cache)
         bar = RowsBar("reading")
         with bar:
-            return survey(source, checks, bar.update)
+            return survey(source, checks, bar.update, cache)
 
     # -------------------------------------------------------------- training
 
@@ -1076,8 +1136,13 @@ class AutoencoderTransformer(
             if start.fitted is not None:
                 return self._adopt(start.fitted, before, program=program)
         aside = held_out(self, spec, data, partial, new=before is None)
-        if aside and not data.set_aside(
-            self.validation_fraction, start.random_state, must=aside == "asked"
+        given = data.n_aside > 0
+        if (
+            aside
+            and not given
+            and not data.set_aside(
+                self.validation_fraction, start.random_state, must=aside == "asked"
+            )
         ):
             aside = ""
         plan = make_plan(self, spec, scaling, data, start.n_steps, aside, partial)

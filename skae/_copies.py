@@ -108,7 +108,7 @@ def with_copies(models: tuple[Any, ...], made: Iterable[Any]) -> tuple[Any, ...]
 def copy_with_keras(value: Any, what: str, memo: dict | None = None) -> Any:
     """Copy an object that may hold layers, also of classes that Keras can't find."""
     memo = {} if memo is None else memo
-    memo |= {id(x): copy_layer(x, what) for x in _layers(value) if id(x) not in memo}
+    memo |= {id(x): copy_layer(x, what) for x in layers_in(value) if id(x) not in memo}
     return copy.deepcopy(value, memo)
 
 
@@ -189,10 +189,11 @@ def own_classes(value: Any) -> list[type]:
 
 def _all_layers(value: Any) -> list[Any]:
     """Give all layers in an object and its attributes, and those within layers."""
-    return [layer for outer in _layers(value) for layer in outer._flatten_layers()]
+    return [layer for outer in layers_in(value) for layer in outer._flatten_layers()]
 
 
-def _layers(value: Any, seen: dict[int, Any] | None = None) -> Iterator[Any]:
+def layers_in(value: Any, seen: dict[int, Any] | None = None) -> Iterator[Any]:
+    """Give the layers in an object and its attributes."""
     # Who has not imported Keras, or not yet all of it, holds no layer.
     layer = getattr(getattr(sys.modules.get("keras"), "layers", None), "Layer", None)
     seen = {} if seen is None else seen
@@ -203,11 +204,11 @@ def _layers(value: Any, seen: dict[int, Any] | None = None) -> Iterator[Any]:
         yield value
     elif isinstance(value, (list, tuple, set, frozenset)):
         for part in value:
-            yield from _layers(part, seen)
+            yield from layers_in(part, seen)
     elif isinstance(value, dict):
-        yield from _layers([*value.values()], seen)
+        yield from layers_in([*value.values()], seen)
     elif not isinstance(value, (type, ModuleType)) and hasattr(value, "__dict__"):
-        yield from _layers(vars(value), seen)
+        yield from layers_in(vars(value), seen)
 
 
 def _of_keras(cls: type) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 _DENSE = "network=DenseNetwork(hidden_layer_sizes=...)"
 _STOPPING = "early_stopping=True and validation_fraction"
+_OF_FIT = "an argument of `fit`"
 # By the word that PCA, Keras, PyTorch or scikit-learn's MLPs have for it.
 _OURS = {
     "n_components": "latent_dim",
@@ -18,7 +19,7 @@ _OURS = {
     "encoding_dim": "latent_dim",
     "code_size": "latent_dim",
     "validation_split": _STOPPING,
-    "validation_data": _STOPPING,
+    "validation_data": _OF_FIT,
     "validation_freq": _STOPPING,
     "patience": "n_iter_no_change",
     "max_iter": "epochs",
@@ -74,9 +75,8 @@ def _hint(estimator: Any, name: str, constructs: bool) -> str:
                f"({name}=...)."  # fmt: skip
     if name not in _OURS:
         return ""
-    where = "" if constructs or _OURS[name] in ("target", "sample_weight") else (
-        " of the constructor"
-    )  # fmt: skip
+    of_methods = _OF_FIT, "target", "sample_weight"
+    where = "" if constructs or _OURS[name] in of_methods else " of the constructor"
     return f" Here it is {_OURS[name]}{where}."
 
 

@@ -44,6 +44,8 @@ class Resident:
         self.weight = sample_weight
         self._rows = np.flatnonzero(sample_weight)
         self._aside: np.ndarray | None = None
+        # Samples of the user's for validation, and their weights.
+        self._given: tuple[np.ndarray, np.ndarray] | None = None
         self.schema = schema
         self.dtype = X.dtype
         self.n_rows = len(X)
@@ -64,7 +66,9 @@ class Resident:
 
     @property
     def n_aside(self) -> int:
-        """The number of different rows set aside."""
+        """The number of different rows set aside, or of those given for validation."""
+        if self._given is not None:
+            return len(self._given[0])
         if self._aside is None:
             return 0
         return len(np.unique(self._digests[self._aside]))
@@ -112,12 +116,19 @@ class Resident:
         self._rows, self._aside = set_aside(digests, self._rows, fraction, random_state)
         return True
 
+    def validate_on(self, X: np.ndarray, weight: np.ndarray) -> None:
+        """Take samples of the user's for validation, in place of rows of its own."""
+        self._given = X, weight
+
     def bring(self, trainer: Trainer, dtype: str, batch_size: int) -> None:
         """Bring the data to the trainer."""
         del batch_size
         self._trainer, self._dtype = trainer, dtype
         weight = self.weight.astype(dtype, copy=False)
         self._put = trainer.put(self._X, weight)
+        if self._given is not None:
+            X, weight = self._given
+            self._put_given = trainer.put(X, weight.astype(dtype, copy=False))
 
     def set_targets(self, targets: np.ndarray) -> None:
         """Give each row to train on what its latent vector is drawn to."""
@@ -134,6 +145,8 @@ class Resident:
             yield self._put, order
 
     def validation(self) -> Part | None:
+        if self._given is not None:
+            return self._put_given, np.arange(len(self._given[0]))
         return None if self._aside is None else (self._put, self._aside)
 
     def sample(self) -> np.ndarray:

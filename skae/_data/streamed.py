@@ -129,6 +129,10 @@ class Streamed:
         self.n_train = n_kept - len(X)
         return True
 
+    def validate_on(self, X: np.ndarray, weight: np.ndarray) -> None:
+        """Take samples of the user's for validation, in place of rows of its own."""
+        self._aside = X, weight
+
     def bring(self, trainer: Trainer, dtype: str, batch_size: int) -> None:
         """Say who trains, and in batches of how many rows."""
         self._trainer = trainer

@@ -21,13 +21,14 @@ Tell = Callable[[int], object]
 
 
 def survey(
-    source: Source, checks: BatchChecks, tell: Tell | None = None
+    source: Source, checks: BatchChecks, tell: Tell | None = None, cache: bool = True
 ) -> Resident | Streamed:
     """Read the source once: count and check; keep in memory what is no more.
 
-    `tell` is called with the number of rows of each batch.
+    `tell` is called with the number of rows of each batch. Without `cache` nothing is
+    kept, and each epoch reads the source.
     """
-    limit = limits.MAX_RESIDENT_BYTES
+    limit = limits.MAX_RESIDENT_BYTES if cache else -1
     counting = _Counting(checks, limit, tell)
     worker, n_workers = place()
     if n_workers == 1 or not source.knows_sizes:

@@ -1,13 +1,10 @@
 """Random numbers for the steps of a fit: the same ones with and without TensorFlow.
 
-Both engines are to give the same model, hence `uniform` and `normal` give in NumPy what
-`keras.random` gives on the TensorFlow backend, number by number: uniforms bit for bit,
-normals but for the rounding of log, sin and cos. An objective sees none of this: it
-calls the methods of a `Draw`.
-
-The numbers come from Philox4x32-10 of Salmon et al., "Parallel random numbers: as easy
-as 1, 2, 3" (2011), which NumPy has not (its Philox is the 4x64). It turns any counter
-into four words of 32 bits, hence threads can draw the rows of a batch each for itself.
+Numbers follow from a seed, the number of draws so far, and the sample that they are
+for: equal samples get equal numbers, wherever they stand in a batch. So a weight of two
+does what two copies do, threads draw the rows of a batch each for itself, and both
+engines draw alike, number by number: uniforms bit for bit, normals but for the rounding
+of log and cos. An objective sees none of this: it calls the methods of a `Draw`.
 """
 
 # Authors: The skae developers
@@ -19,19 +16,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-_WORD = 0xFFFFFFFF
-# The key under which TensorFlow scrambles seeds: `GenerateKey` in its
-# core/kernels/stateless_random_ops.cc.
-_SCRAMBLE = 0x3EC8F720, 0x02461E29
-# Keras takes seeds modulo this number: `_cast_seed` of backend/tensorflow/random.py.
-_MODULUS = 2**31 - 2
-# TensorFlow's `BoxMullerFloat` and `BoxMullerDouble` take no logarithm of less.
+# No logarithm of less is taken.
 _EPSILON = 1.0e-7
-# Counters at a time: few calls of NumPy, on arrays that stay in the cache of a core.
-_BLOCK = 8192
-
-Shape = Sequence[int]
-Seed = Sequence[int] | np.ndarray
+# Of the mixing of SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom
+# number generators" (2014). Products of such integers lose their upper bits.
+_GOLDEN, _MIX_1, _MIX_2 = np.array(
+    [0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], np.uint64
+).view(np.int64)
 
 
 class Draw(Protocol):
@@ -49,14 +40,13 @@ class Draw(Protocol):
     def hidden(self, x: Any, share: float, samples: Any) -> Any:
         """Give `x` with NaN in place of a value with the probability `share`.
 
-        Rows of equal samples, which `x` was made of, have it in the same places: a
-        weight of two does what two copies do.
+        Rows of equal `samples`, which `x` was made of, have it in the same places.
         """
 
     def permuted(self, x: Any) -> Any:
-        """Draw each number of `x` anew from its feature's, row by row of the batch.
+        """Put in place of each number of `x` its feature's of another sample.
 
-        Where what is drawn is missing, the number stays.
+        In the place of none is one that is missing.
         """
 
     def state(self) -> np.ndarray:
@@ -68,7 +58,7 @@ class NumpyDraw(Draw):
 
     Threads that share a batch have one each, from the same state: `start` is the
     position in the batch of the first row that the thread passes, and `batch` all its
-    rows, from which `permuted` draws.
+    samples. Without one, what is passed is a batch of its own.
     """
 
     def __init__(
@@ -79,136 +69,194 @@ class NumpyDraw(Draw):
         self._batch = batch
 
     def normal(self, x: np.ndarray) -> np.ndarray:
-        return normal(self._next(), *self._rows(x), self._start)
+        seed, width = self._next(), math.prod(x.shape[1:])
+        words = _words(self._keys(x), seed, 2 * width, np.right_shift)
+        one, other = np.split(_numpy_fractions(words, x.dtype), 2, axis=1)
+        radius = np.sqrt(-2 * np.log(np.maximum(one, x.dtype.type(_EPSILON))))
+        angle = (other.astype(np.float64) * (2 * np.pi)).astype(x.dtype)
+        return (radius * np.cos(angle)).reshape(x.shape)
 
     def uniform(self, x: np.ndarray) -> np.ndarray:
-        return uniform(self._next(), *self._rows(x), self._start)
+        width = math.prod(x.shape[1:])
+        words = _words(self._keys(x), self._next(), width, np.right_shift)
+        return _numpy_fractions(words, x.dtype).reshape(x.shape)
 
     def kept(self, x: np.ndarray, share: float) -> np.ndarray:
         return (self.uniform(x) < x.dtype.type(share)).astype(x.dtype)
 
     def hidden(self, x: np.ndarray, share: float, samples: np.ndarray) -> np.ndarray:
-        # Each value as an integer of its bits, all that is missing as one.
-        bits = np.where(np.isnan(samples), 0, samples).astype(x.dtype)
-        words = bits.view(np.int64 if x.dtype == np.float64 else np.int32)
-        words = words.reshape(len(x), -1).astype(np.int64)
-        chosen = _chosen(
-            words, self._next().astype(np.int64), share, np.right_shift, np.sum
-        )
+        width, keys = math.prod(x.shape[1:]), _numpy_keys(samples)
+        chosen = _chosen(keys, self._next(), width, share, np.right_shift)
         return np.where(chosen.reshape(x.shape), x.dtype.type(np.nan), x)
 
     def permuted(self, x: np.ndarray) -> np.ndarray:
         batch = x if self._batch is None else self._batch
-        n_rows, shape = len(batch), x.shape[1:]
-        # Single precision for any x: it tells apart all rows of a batch.
-        drawn = uniform(self._next(), *self._rows(x, np.float32), self._start)
-        # Rounding may lead to n_rows, though only with millions of rows.
-        rows = np.minimum((drawn * np.float32(n_rows)).astype(np.int64), n_rows - 1)
-        width = math.prod(shape)
-        rows *= width
-        rows += np.arange(width).reshape(shape)
-        drawn = batch.take(rows)
+        seed, width = self._next(), math.prod(x.shape[1:])
+        order = _words(_numpy_keys(batch), seed, 1, np.right_shift)[:, 0]
+        _, first, places = np.unique(order, return_index=True, return_inverse=True)
+        mine = places.reshape(-1)[self._start :][: len(x)]
+        nobody = np.zeros((1, 1), np.int64)
+        steps = _words(nobody, seed, width, np.right_shift) >> 20 & (2**32 - 1)
+        steps = 1 + steps % max(len(first) - 1, 1)
+        donors = (mine[:, np.newaxis] + steps) % len(first)
+        flat = batch.reshape(len(batch), width)
+        drawn = flat[first[donors], np.arange(width)].reshape(x.shape)
         return np.where(drawn == drawn, drawn, x)
 
     def state(self) -> np.ndarray:
         return self._state.copy()
 
-    def _rows(self, x: np.ndarray, dtype: Any = None) -> tuple[Shape, Any]:
-        shape = (self._start + len(x), *x.shape[1:])
-        return shape, x.dtype if dtype is None else dtype
+    def _keys(self, x: np.ndarray) -> np.ndarray:
+        if self._batch is None:
+            return _numpy_keys(x)
+        return _numpy_keys(self._batch[self._start :][: len(x)])
 
     def _next(self) -> np.ndarray:
         # As SeedGenerator.next: the seed as it was, then one more draw.
-        seed = self._state.copy()
+        seed = self._state.astype(np.int64)
         self._state += np.array([0, 1], np.uint32)
         return seed
 
 
 class KerasDraw(Draw):
-    """Draws with Keras, also in a graph, from a `keras.random.SeedGenerator`.
+    """Draws with TensorFlow, also in a graph, from a `keras.random.SeedGenerator`.
 
-    The batch may have any number of rows, the other dimensions are known. Gives the
-    numbers of `NumpyDraw` on TensorFlow without `jit_compile`: XLA has its own way
-    from the words of Philox to numbers.
+    The batch may have any number of rows, the other dimensions are known. `begin` says
+    which samples it is; without it, what is passed are samples.
     """
 
     def __init__(self, seed_generator: Any) -> None:
         self._seed_generator = seed_generator
+        self._of_batch: Any = None
+
+    def begin(self, samples: Any) -> None:
+        """Draw for these samples from now on."""
+        self._of_batch = _keras_keys(samples)
 
     def normal(self, x: Any) -> Any:
-        import keras
+        import tensorflow as tf
 
-        dtype = keras.backend.standardize_dtype(x.dtype)
-        shape = keras.ops.shape(x)
-        return keras.random.normal(shape, dtype=dtype, seed=self._seed_generator)
+        width = math.prod(x.shape[1:])
+        fractions = self._fractions(x, 2 * width)
+        one, other = fractions[:, :width], fractions[:, width:]
+        radius = tf.sqrt(-2 * tf.math.log(tf.maximum(one, _EPSILON)))
+        angle = tf.cast(tf.cast(other, tf.float64) * (2 * np.pi), x.dtype)
+        return self._shaped(radius * tf.cos(angle), x)
 
     def uniform(self, x: Any) -> Any:
-        import keras
-
-        return self._uniform(x, keras.backend.standardize_dtype(x.dtype))
+        return self._shaped(self._fractions(x, math.prod(x.shape[1:])), x)
 
     def kept(self, x: Any, share: float) -> Any:
-        from keras import ops
+        import tensorflow as tf
 
         drawn = self.uniform(x)
-        threshold = ops.convert_to_tensor(share, dtype=drawn.dtype)
-        return ops.cast(drawn < threshold, drawn.dtype)
+        return tf.cast(drawn < tf.constant(share, drawn.dtype), drawn.dtype)
 
     def hidden(self, x: Any, share: float, samples: Any) -> Any:
         import tensorflow as tf
 
-        bits = tf.where(tf.math.is_nan(samples), tf.zeros_like(x), samples)
-        words = tf.bitcast(bits, tf.int64 if x.dtype == tf.float64 else tf.int32)
-        words = tf.cast(tf.reshape(words, (-1, math.prod(x.shape[1:]))), tf.int64)
-        seed = tf.cast(self._seed_generator.next(), tf.int64)
-        chosen = _chosen(words, seed, share, tf.bitwise.right_shift, tf.reduce_sum)
-        nan = tf.constant(np.nan, x.dtype)
-        return tf.where(tf.reshape(chosen, tf.shape(x)), nan, x)
+        width, keys = math.prod(x.shape[1:]), _keras_keys(samples)
+        chosen = _chosen(keys, self._next(), width, share, tf.bitwise.right_shift)
+        return tf.where(self._shaped(chosen, x), tf.constant(np.nan, x.dtype), x)
 
     def permuted(self, x: Any) -> Any:
-        from keras import ops
+        import tensorflow as tf
 
-        n_rows, *shape = ops.shape(x)
-        drawn = self._uniform(x, "float32") * ops.cast(n_rows, "float32")
-        # TensorFlow computes on GPUs with int64, and on the CPU's side with int32.
-        last = ops.cast(n_rows, "int64") - 1
-        rows = ops.minimum(ops.cast(drawn, "int64"), last)
-        width = math.prod(shape)
-        positions = rows * width + np.arange(width).reshape(shape)
-        taken = ops.take(ops.reshape(x, (-1,)), positions)
-        return ops.where(ops.equal(taken, taken), taken, x)
+        seed, width = self._next(), math.prod(x.shape[1:])
+        order = _words(self._keys(x), seed, 1, tf.bitwise.right_shift)[:, 0]
+        by_order = tf.argsort(order, stable=True)
+        ordered = tf.gather(order, by_order)
+        kinds, _ = tf.unique(ordered)
+        first = tf.gather(by_order, tf.searchsorted(ordered, kinds))
+        mine = tf.cast(tf.searchsorted(kinds, order), tf.int64)
+        n_kinds = tf.size(kinds, tf.int64)
+        shift, nobody = tf.bitwise.right_shift, tf.zeros((1, 1), tf.int64)
+        steps = shift(_words(nobody, seed, width, shift), np.int64(20)) & (2**32 - 1)
+        steps = 1 + steps % tf.maximum(n_kinds - 1, 1)
+        donors = (mine[:, tf.newaxis] + steps) % n_kinds
+        rows = tf.cast(tf.gather(first, donors), tf.int64)
+        flat = tf.reshape(x, (-1,))
+        drawn = self._shaped(tf.gather(flat, rows * width + np.arange(width)), x)
+        return tf.where(tf.equal(drawn, drawn), drawn, x)
 
     def state(self) -> np.ndarray:
         state: np.ndarray = self._seed_generator.state.numpy()
         return state.astype(np.uint32)
 
-    def _uniform(self, x: Any, dtype: str) -> Any:
-        import keras
+    def _fractions(self, x: Any, width: int) -> Any:
+        import tensorflow as tf
 
-        shape = keras.ops.shape(x)
-        return keras.random.uniform(shape, dtype=dtype, seed=self._seed_generator)
+        words = _words(self._keys(x), self._next(), width, tf.bitwise.right_shift)
+        n_bits = 24 if x.dtype == tf.float32 else 53
+        bits = tf.bitwise.right_shift(words, np.int64(64 - n_bits)) & (2**n_bits - 1)
+        return tf.cast(bits, x.dtype) * tf.constant(2.0**-n_bits, x.dtype)
+
+    def _keys(self, x: Any) -> Any:
+        return _keras_keys(x) if self._of_batch is None else self._of_batch
+
+    @staticmethod
+    def _shaped(drawn: Any, x: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.reshape(drawn, (-1, *x.shape[1:]))
+
+    def _next(self) -> Any:
+        import tensorflow as tf
+
+        return tf.cast(self._seed_generator.next(), tf.int64)
 
 
-# Of the mixing of SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom
-# number generators" (2014). Products of such integers lose their upper bits.
-_GOLDEN, _MIX_1, _MIX_2 = np.array(
-    [0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], np.uint64
-).view(np.int64)
+def _numpy_keys(samples: np.ndarray) -> np.ndarray:
+    """Give a number for each sample, as an array of a column."""
+    if samples.dtype not in (np.float32, np.float64):
+        raise ValueError(
+            f"numbers are drawn as float32 or float64, not as {samples.dtype}"
+        )
+    # All that is missing alike, and no zero with a sign.
+    known = np.where(np.isnan(samples), 0, samples) + samples.dtype.type(0)
+    words = known.view(np.int64 if samples.dtype == np.float64 else np.int32)
+    width = math.prod(samples.shape[1:])
+    words = words.reshape(len(samples), width).astype(np.int64)
+    keys: np.ndarray = (words * _odd(width)).sum(axis=1, keepdims=True)
+    return keys
 
 
-def _chosen(
-    words: Any, seed: Any, share: float, shift: Callable, add_up: Callable
-) -> Any:
-    """Choose values with the probability `share` by a hash of their row, and a seed.
+def _keras_keys(samples: Any) -> Any:
+    import tensorflow as tf
 
-    `shift` and `add_up` are those of NumPy or of TensorFlow.
-    """
-    columns = np.arange(1, words.shape[1] + 1) * _GOLDEN | 1
-    mixed = add_up(words * columns, axis=1, keepdims=True)
-    mixed = mixed ^ (columns * _MIX_1 + seed[:1] * _MIX_2 + seed[1:] * _GOLDEN)
+    samples = tf.convert_to_tensor(samples)
+    known = tf.where(tf.math.is_nan(samples), tf.zeros_like(samples), samples) + 0
+    words = tf.bitcast(known, tf.int64 if known.dtype == tf.float64 else tf.int32)
+    width = math.prod(samples.shape[1:])
+    words = tf.cast(tf.reshape(words, (-1, width)), tf.int64)
+    return tf.reduce_sum(words * _odd(width), axis=1, keepdims=True)
+
+
+def _numpy_fractions(words: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Turn words into numbers of [0, 1), of 24 or of 53 bits."""
+    n_bits = 24 if dtype == np.float32 else 53
+    bits = (words >> np.int64(64 - n_bits)) & (2**n_bits - 1)
+    return bits.astype(dtype) * dtype.type(2.0**-n_bits)
+
+
+def _odd(width: int) -> np.ndarray:
+    """Give an odd number for each column."""
+    numbers: np.ndarray = np.arange(1, width + 1) * _GOLDEN | 1
+    return numbers
+
+
+def _words(keys: Any, seed: Any, width: int, shift: Callable) -> Any:
+    """Give words of 64 bits for each key, `shift` being NumPy's or TensorFlow's."""
+    mixed = keys ^ (_odd(width) * _MIX_1 + seed[:1] * _MIX_2 + seed[1:] * _GOLDEN)
     for factor in (_MIX_1, _MIX_2):
         mixed = (mixed ^ shift(mixed, np.int64(29))) * factor
-    return (shift(mixed, np.int64(20)) & (2**32 - 1)) < int(share * 2**32)
+    return mixed
+
+
+def _chosen(keys: Any, seed: Any, width: int, share: float, shift: Callable) -> Any:
+    """Choose values with the probability `share`."""
+    words = _words(keys, seed, width, shift)
+    return (shift(words, np.int64(20)) & (2**32 - 1)) < int(share * 2**32)
 
 
 def glorot_uniform(
@@ -219,96 +267,3 @@ def glorot_uniform(
     field = math.prod(window)
     limit = np.sqrt(6 / (field * fan_in + field * fan_out))
     return random_state.uniform(-limit, limit, shape).astype(dtype)
-
-
-def uniform(
-    seed: Seed, shape: Shape, dtype: Any, start: int = 0, stop: int | None = None
-) -> np.ndarray:
-    """Draw the rows [start, stop) of `keras.random.uniform(shape, dtype=dtype)`."""
-    return _drawn(seed, shape, np.dtype(dtype), (start, stop), _unchanged)
-
-
-def normal(
-    seed: Seed, shape: Shape, dtype: Any, start: int = 0, stop: int | None = None
-) -> np.ndarray:
-    """Draw the rows [start, stop) of `keras.random.normal(shape, dtype=dtype)`."""
-    return _drawn(seed, shape, np.dtype(dtype), (start, stop), _box_muller)
-
-
-def _drawn(
-    seed: Seed,
-    shape: Shape,
-    dtype: np.dtype,
-    rows: tuple[int, int | None],
-    distribution: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
-) -> np.ndarray:
-    """Draw rows of `shape`: the numbers of all counters that have a part in them."""
-    if dtype not in (np.float32, np.float64):
-        raise ValueError(f"numbers are drawn as float32 or float64, not as {dtype}")
-    n_rows, *features = shape
-    start, stop = rows[0], n_rows if rows[1] is None else rows[1]
-    width, of_counter = math.prod(features), 16 // dtype.itemsize
-    first, last = start * width // of_counter, -(-stop * width // of_counter)
-    low, high = (int(part) % _MODULUS for part in seed)
-    key_low, key_high, c2, c3 = _philox(low, 0, high, 0, *_SCRAMBLE)
-    drawn = np.empty((last - first, of_counter), dtype)
-    for block in range(first, last, _BLOCK):
-        counters = np.arange(block, min(block + _BLOCK, last), dtype=np.uint64)
-        words = _philox(counters & _WORD, counters >> 32, c2, c3, key_low, key_high)
-        unit = _fractions(words, dtype)
-        out = drawn[block - first :][: len(counters)]
-        for i in range(0, of_counter, 2):
-            out[:, i], out[:, i + 1] = distribution(unit[i], unit[i + 1])
-    skipped = start * width - first * of_counter
-    flat = drawn.reshape(-1)[skipped : skipped + (stop - start) * width]
-    return flat.reshape(stop - start, *features)
-
-
-def _philox(c0: Any, c1: Any, c2: Any, c3: Any, k0: int, k1: int) -> tuple[Any, ...]:
-    """Turn counters into words by ten rounds of Philox4x32 (Salmon et al.).
-
-    Words are integers, or arrays of 64 bits for products of two, and overwritten.
-    """
-    for _ in range(10):
-        c0 *= 0xD2511F53
-        c2 *= 0xCD9E8D57
-        low1, low3 = c2 & _WORD, c0 & _WORD
-        c0 >>= 32
-        c0 ^= c3
-        c0 ^= k1
-        c2 >>= 32
-        c2 ^= c1
-        c2 ^= k0
-        c0, c1, c2, c3 = c2, low1, c0, low3
-        k0, k1 = (k0 + 0x9E3779B9) & _WORD, (k1 + 0xBB67AE85) & _WORD
-    return c0, c1, c2, c3
-
-
-def _fractions(words: tuple[np.ndarray, ...], dtype: np.dtype) -> list[np.ndarray]:
-    """Turn the words of counters into numbers of [0, 1), of 23 or of 52 bits.
-
-    As `Uint32ToFloat` and `Uint64ToDouble` of TensorFlow's random_distributions.h do,
-    which write the bits into the mantissa of a number of [1, 2).
-    """
-    if dtype == np.float32:
-        n_bits, bits = 23, [word & 0x7FFFFF for word in words]
-    else:
-        pairs = words[:2], words[2:]
-        n_bits, bits = 52, [(high & 0xFFFFF) << 32 | low for high, low in pairs]
-    # As signed integers, which processors convert faster; the bits leave the sign 0.
-    return [b.view(np.int64).astype(dtype) * dtype.type(2.0**-n_bits) for b in bits]
-
-
-def _unchanged(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return one, other
-
-
-def _box_muller(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Turn pairs of uniform numbers into pairs of normal ones.
-
-    G. E. P. Box and M. E. Muller, "A note on the generation of random normal deviates"
-    (1958), as TensorFlow does: sine first, of an angle rounded once.
-    """
-    angle = (other.astype(np.float64) * (2 * np.pi)).astype(one.dtype)
-    radius = np.sqrt(-2 * np.log(np.maximum(one, one.dtype.type(_EPSILON))))
-    return radius * np.sin(angle), radius * np.cos(angle)

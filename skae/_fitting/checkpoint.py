@@ -69,6 +69,7 @@ class Checkpoint:
             },
             "rows": int(data.n_rows),
             "rows_of_positive_weight": int(data.n_train),
+            "rows_of_validation_data": int(data.n_aside),
             "sample_shape": list(schema.sample_shape),
             "dtype": str(data.dtype),
             "columns": list(map(str, schema.feature_names_in)),

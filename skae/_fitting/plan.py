@@ -24,7 +24,7 @@ from skae._networks import ConvNetwork, DenseNetwork
 from skae._objectives.arrangement import make_arrangement
 from skae._objectives.combined import resolve_objective
 from skae._objectives.masking import Masking, loss_of_values
-from skae._objectives.objective import Facts, hooks, is_masked, shapes_latents
+from skae._objectives.objective import Facts, hook, hooks, is_masked, shapes_latents
 from skae._recurrent import RecurrentNetwork
 
 _NETWORKS = {"dense": DenseNetwork, "conv": ConvNetwork}
@@ -102,6 +102,12 @@ def make_spec(
         dtype=dtype,
         objective=_objective(estimator, data.schema.sample_shape),
     )
+    if data.paired and hook(spec.objective, "samples") is not None:
+        raise ValueError(
+            f"The objective {estimator.objective!r} changes samples, and not the "
+            "targets that belong to them. Change pairs before they come to "
+            "`fit_dataset`, with cache=False, or leave the targets out."
+        )
     if isinstance(spec.network, DenseNetwork):
         spec.network.linear_path = _resolve_path(spec)
     return spec, scaling
@@ -140,6 +146,14 @@ def _objective(estimator: Any, sample_shape: tuple[int, ...]) -> Any:
     return Masking(fraction, objective, own_loss=not loss_of_values(loss, found))
 
 
+def _batches(batch_size: Any, n_rows: int) -> tuple[int, int]:
+    """Give the size of a batch, and how many an epoch has."""
+    chosen = min(_AUTO_BATCH_SIZE if batch_size == "auto" else batch_size, n_rows)
+    n_steps = math.ceil(n_rows / chosen)
+    # A small last batch is a step that follows the noise of few rows.
+    return math.ceil(n_rows / n_steps) if batch_size == "auto" else chosen, n_steps
+
+
 def make_plan(
     estimator: Any,
     spec: Spec,
@@ -153,10 +167,7 @@ def make_plan(
 
     `n_steps_before` is the number of steps that the optimizer has taken.
     """
-    batch_size = estimator.batch_size
-    batch_size = _AUTO_BATCH_SIZE if batch_size == "auto" else batch_size
-    batch_size = min(batch_size, data.n_train)
-    n_steps = math.ceil(data.n_train / batch_size)
+    batch_size, n_steps = _batches(estimator.batch_size, data.n_train)
     n_epochs = 1 if partial else _n_epochs(estimator.epochs, data.n_kinds, n_steps)
     patience = estimator.n_iter_no_change
     if patience == "auto":

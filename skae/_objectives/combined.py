@@ -3,12 +3,12 @@
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from skae._copies import copy_with_keras
 from skae._objectives.objective import HOOKS_OF_BATCHES, HOOKS_OF_ROWS, hook, hooks
 
 # Hooks that only one of several may have: two would have to agree.
@@ -16,14 +16,15 @@ _OF_ONE = (
     *("code_size", "latents", "encoded", "losses", "places", "prior"),
     "penalty_share",
 )
-_OF_ALL = ("inputs", "penalty", "end", "go_on")
+_OF_ALL = ("samples", "inputs", "penalty", "end", "go_on")
 
 
 class Combined(BaseEstimator):
     """Objectives that are pursued at the same time.
 
-    Samples go through the `inputs` of all of them, in their order; penalties are added
-    up; other hooks are those of the one that has them. It has those that they have.
+    Samples go through the `samples` and the `inputs` of all of them, in their order;
+    penalties are added up; other hooks are those of the one that has them. It has those
+    that they have.
     """
 
     def __init__(self, objectives: Sequence[Any]):
@@ -41,7 +42,8 @@ class Combined(BaseEstimator):
             raise AttributeError(f"{type(self).__name__} has no {name!r}")
         if len(found) == 1:
             return found[0]
-        return {"inputs": _one_by_one, "penalty": _sum}.get(name, _each)(found)
+        chained = dict.fromkeys(("samples", "inputs"), _one_by_one)
+        return {**chained, "penalty": _sum}.get(name, _each)(found)
 
     def _having(self, name: str) -> list[Callable]:
         hooks = (hook(one, name) for one in self.objectives)
@@ -49,12 +51,12 @@ class Combined(BaseEstimator):
 
 
 def _one_by_one(hooks: list[Callable]) -> Callable:
-    def inputs(x: Any, draw: Any) -> Any:
-        for spoil in hooks:
-            x = spoil(x, draw)
+    def change(x: Any, draw: Any) -> Any:
+        for one in hooks:
+            x = one(x, draw)
         return x
 
-    return inputs
+    return change
 
 
 def _sum(hooks: list[Callable]) -> Callable:
@@ -100,7 +102,7 @@ def _resolve_one(objective: Any) -> Any:
                 "`code_size`, `latents` and `encoded` together, or `latents` and "
                 "`encoded` where the code is as long as the latent vector."
             )
-    return copy.deepcopy(objective)
+    return copy_with_keras(objective, "the objective")
 
 
 def _combine(objectives: Sequence[Any]) -> Combined:

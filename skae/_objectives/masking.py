@@ -9,6 +9,7 @@ hidden.
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
+import functools
 import math
 from typing import Any
 
@@ -92,6 +93,7 @@ class Masking(BaseEstimator):
         return self._known_losses(loss)(x, outputs)
 
     def _known_losses(self, loss):
+        @functools.wraps(loss)
         def known_losses(x, outputs):
             from keras import ops
 

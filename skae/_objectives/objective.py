@@ -17,6 +17,9 @@ Of rows, in both engines:
 
 Of batches, as tensors, where `draw` gives random numbers (`skae._engines.draws.Draw`):
 
+`samples(x, draw)`
+    What a step trains on instead of x: the encoder gets it, and the decoder is asked
+    for it.
 `inputs(x, draw)`
     What the encoder gets in training instead of x, which the decoder is still asked
     for.
@@ -44,7 +47,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 HOOKS_OF_ROWS = ("places", "end")
-HOOKS_OF_BATCHES = ("inputs", "code_size", "latents", "encoded", "losses", "penalty")
+HOOKS_OF_BATCHES = (
+    *("samples", "inputs", "code_size", "latents", "encoded", "losses", "penalty"),
+)
 # What goes with a hook, and makes no objective alone.
 COMPANIONS = ("go_on", "penalty_share", "prior")
 # The hooks of batches that the NumPy engine calls.

@@ -169,7 +169,7 @@ class Variational(BaseEstimator):
         errors = loss(x, outputs)
         if loss.__name__ != "mean_squared_error":
             return n_features * errors
-        variance = keras.ops.maximum(keras.ops.mean(errors), _MIN_VARIANCE)
+        variance = keras.ops.maximum(loss.mean(errors), _MIN_VARIANCE)
         # The gradient by the variance is zero: it is the best one.
         variance = keras.ops.stop_gradient(variance)
         spread = keras.ops.log(2 * math.pi * variance)

@@ -39,7 +39,6 @@ def test_a_parameter_by_another_name_is_named(name, words):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("validation_data", "early_stopping=True.*of the constructor"),
         ("validation_split", "early_stopping=True.*of the constructor"),
         ("epochs", r"constructor: AutoencoderTransformer\(epochs=...\)"),
         ("callbacks", r"constructor: AutoencoderTransformer\(callbacks=...\)"),
@@ -52,6 +51,12 @@ def test_an_argument_of_fit_by_another_name_is_named(method, name, words):
         getattr(small(), method)(X, **{name: 3})
 
 
+def test_validation_data_are_an_argument_of_fit():
+    for call in (AutoencoderTransformer, lambda **kw: small().partial_fit(X, **kw)):
+        with pytest.raises(TypeError, match=r"Here it is an argument of `fit`\.$"):
+            call(validation_data=X)
+
+
 def test_unknown_names_are_refused_as_ever():
     with pytest.raises(TypeError, match=r"unexpected keyword argument 'nonsense'\.$"):
         AutoencoderTransformer(nonsense=1)
@@ -62,7 +67,7 @@ def test_signatures_are_those_of_the_documentation():
         "latent_dim"
     )
     assert list(inspect.signature(small().fit).parameters) == [
-        "X", "y", "sample_weight", "target",
+        "X", "y", "sample_weight", "target", "validation_data",
     ]  # fmt: skip
 
 

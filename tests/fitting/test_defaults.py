@@ -243,3 +243,14 @@ def test_scales_that_mean_something_are_left_alone():
 def test_digits_are_arranged():
     ae = AutoencoderTransformer(random_state=0).fit(DIGITS)
     assert ae.arranged_ == "whiten, spectral"
+
+
+def test_batches_are_alike_where_their_size_is_left_to_skae():
+    """A small last batch would be a step that follows the noise of few rows."""
+    data = np.random.default_rng(0).random((410, 6))
+    by_hand, of_200, by_itself = (
+        small(batch_size=size, epochs=2).fit_transform(data)
+        for size in (137, 200, "auto")
+    )
+    assert_array_equal(by_itself, by_hand)
+    assert not np.allclose(by_itself, of_200)

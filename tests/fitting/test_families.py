@@ -231,6 +231,26 @@ def test_files_pickles_and_clones_keep_them(make, objective, tmp_path):
         assert twin.history_ == ae.history_
 
 
+@pytest.mark.parametrize(
+    "objective",
+    [
+        *(Denoising(0.2, kind) for kind in ("gaussian", "mask", "swap")),
+        Variational(),
+        [Denoising(), Variational()],
+    ],
+    ids=str,
+)
+def test_a_weight_of_two_does_what_two_copies_do(objective):
+    """Draws are those of the sample, and not of its place in the batch."""
+    weight = np.arange(60) % 3
+    one = small(objective=objective, batch_size=60, learning_rate="constant")
+    copied = clone(one).set_params(batch_size=60)
+    one.fit(X[:60], sample_weight=weight)
+    copied.fit(np.repeat(X[:60], weight, axis=0))
+    assert_allclose(one.transform(X), copied.transform(X), atol=1e-4)
+    assert_allclose(one.history_["loss"], copied.history_["loss"], rtol=1e-4)
+
+
 @EACH
 def test_streams_and_checkpoints_keep_them(objective, tmp_path, small_limits):
     small_limits(seconds_between_checkpoints=0, resident=100_000)

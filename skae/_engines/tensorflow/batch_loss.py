@@ -3,14 +3,17 @@
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from skae._copies import copy_with_keras, layers_in
 from skae._engines.draws import KerasDraw
 from skae._engines.protocol import ROUNDED
 from skae._models import Spec, sample_loss
 from skae._objectives.objective import hook, hooks, refuse_other_shape
 
-_DRAWING = {"inputs", "latents"}
+_DRAWING = {"samples", "inputs", "latents"}
 
 
 class Losses(NamedTuple):
@@ -37,6 +40,9 @@ class BatchLoss:
         self._encoder, self._decoder = encoder, decoder
         self._loss = sample_loss(spec.loss)
         self._objective = spec.objective
+        if any(True for _ in layers_in(spec.objective)):
+            # What its layers draw by belongs to one run.
+            self._objective = copy_with_keras(spec.objective, "the objective")
         self.n_sums = 2 + (hook(spec.objective, "penalty") is not None)
         self._draw, self.seeds = None, []
         if hooks(spec.objective) & _DRAWING:
@@ -44,6 +50,8 @@ class BatchLoss:
 
             generator = keras.random.SeedGenerator(0)
             self._draw, self.seeds = KerasDraw(generator), [generator.state]
+            for layer in layers_in(self._objective):
+                self.seeds += layer.variables
 
     def __call__(
         self,
@@ -63,17 +71,21 @@ class BatchLoss:
         """
         import tensorflow as tf
 
+        wanted = None
         # Pairs have an axis more: a sample, and what is to be made of it.
-        wanted = x
         if len(x.shape) > len(self._encoder.inputs[0].shape):
             x, wanted = x[:, 0], x[:, 1]
+        if self._draw is not None:
+            self._draw.begin(x)
+        x = self._samples(x, training)
+        wanted = x if wanted is None else wanted
         code = self._encoder(self._inputs(x, training), training=training)
         # Layers may have a dtype of their own, the last ones too.
         code = tf.cast(code, x.dtype)
         latents = self._latents(code)
         outputs = tf.cast(self._decoder(latents, training=training), x.dtype)
         weight = tf.reduce_sum(w)
-        losses = tf.cast(self._sample_losses(wanted, outputs), w.dtype)
+        losses = tf.cast(self._sample_losses(wanted, outputs, w), w.dtype)
         penalty = self._penalty(code, latents)
         if penalty is not None:
             penalty = tf.cast(penalty, w.dtype)
@@ -94,13 +106,19 @@ class BatchLoss:
             drawn -= (1 - share) * penalty
         return Losses(loss, weight, drawn, penalty)
 
+    def _samples(self, x: Any, training: bool) -> Any:
+        return self._changed("samples", x) if training else x
+
     def _inputs(self, x: Any, training: bool) -> Any:
-        spoil = hook(self._objective, "inputs")
-        if not training or spoil is None:
+        return self._changed("inputs", x) if training else x
+
+    def _changed(self, name: str, x: Any) -> Any:
+        change = hook(self._objective, name)
+        if change is None:
             return x
-        spoilt = spoil(x, self._draw)
-        refuse_other_shape("inputs", self._objective, spoilt, tuple(x.shape))
-        return spoilt
+        changed = change(x, self._draw)
+        refuse_other_shape(name, self._objective, changed, tuple(x.shape))
+        return changed
 
     def _latents(self, code: Any) -> Any:
         # Validation draws, too: the loss is an expectation over what is drawn.
@@ -115,10 +133,26 @@ class BatchLoss:
         refuse_other_shape("penalty", self._objective, values, (None,))
         return values
 
-    def _sample_losses(self, x: Any, outputs: Any) -> Any:
+    def _sample_losses(self, x: Any, outputs: Any, w: Any) -> Any:
         losses = hook(self._objective, "losses")
         if losses is None:
             return self._loss(x, outputs)
-        values = losses(self._loss, x, outputs)
+        values = losses(_with_mean(self._loss, w), x, outputs)
         refuse_other_shape("losses", self._objective, values, (None,))
         return values
+
+
+def _with_mean(loss: Callable, w: Any) -> Callable:
+    """Let a loss give means over the batch, too, by the weights of its samples."""
+    import tensorflow as tf
+
+    def mean(values: Any) -> Any:
+        weight = tf.cast(w, values.dtype)
+        return tf.reduce_sum(values * weight) / tf.reduce_sum(weight)
+
+    @functools.wraps(loss)
+    def loss_of_batch(x: Any, outputs: Any) -> Any:
+        return loss(x, outputs)
+
+    loss_of_batch.mean = mean  # type: ignore[attr-defined]
+    return loss_of_batch
