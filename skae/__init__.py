@@ -17,6 +17,7 @@ _HOME = {
     "Augmented": "skae._objectives.augmented",
     "ConvNetwork": "skae._networks",
     "DenseNetwork": "skae._networks",
+    "RecurrentNetwork": "skae._recurrent",
     "Denoising": "skae._objectives.denoising",
     "Sparse": "skae._objectives.sparse",
     "Variational": "skae._objectives.variational",

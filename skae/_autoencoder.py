@@ -104,7 +104,8 @@ class AutoencoderTransformer(
         returns.
 
     network : {"dense", "conv"} or object, default="dense"
-        The network. "dense" is `DenseNetwork()`, "conv" is `ConvNetwork()`. Any
+        The network. "dense" is `DenseNetwork()`, "conv" is `ConvNetwork()`; series
+        and signals take `ConvNetwork(axes=1)` or a :class:`RecurrentNetwork`. Any
         object with the methods `build_encoder` and `build_decoder` will do: see
         Notes.
 
@@ -183,10 +184,10 @@ class AutoencoderTransformer(
         as "constant".
 
     learning_rate_init : float or "auto", default="auto"
-        The learning rate of "constant", and the highest of "cosine". "auto" is 0.003;
-        but where `learning_rate` is "auto", too, a :class:`ConvNetwork` that trains for
-        less than 1000 steps has the constant rate 0.001, at which it learns more in so
-        short a run.
+        The learning rate of "constant", and the highest of "cosine". "auto" is 0.003,
+        and 0.01 for a :class:`RecurrentNetwork`; but where `learning_rate` is "auto",
+        too, a :class:`ConvNetwork` that trains for less than 1000 steps has the
+        constant rate 0.001, at which it learns more in so short a run.
 
     epochs : int or "auto", default="auto"
         How often `fit` goes through the data. "auto" takes as many epochs as some
@@ -279,8 +280,8 @@ class AutoencoderTransformer(
         columns were left as they are.
 
     sample_shape_ : tuple of int
-        The shape of a sample: (n_features,), (height, width) or
-        (height, width, channels).
+        The shape of a sample: (n_features,), (steps, channels), (height, width),
+        (height, width, channels) or (depth, height, width, channels).
 
     encoder_ : keras.Model
         The encoder as a plain Keras model, built when first asked for. It is a
@@ -541,7 +542,8 @@ class AutoencoderTransformer(
         ----------
         X : array-like of shape (n_samples, n_features), (n_samples, height, width) \
                 or (n_samples, height, width, channels)
-            The training data: rows of features, or images.
+            The training data: rows of features, or images; windows of series,
+            (n_samples, steps, channels); or volumes, of one axis more than images.
 
         y : array-like of shape (n_samples,), default=None
             Labels for an `arrange` that learns from some, such as UMAP or

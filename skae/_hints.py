@@ -36,6 +36,8 @@ _OURS = {
     "filters": "network=ConvNetwork(filters=...)",
     "kernel_size": "network=ConvNetwork(kernel_size=...)",
     "image_shape": "network=ConvNetwork(image_shape=...)",
+    "axes": "network=ConvNetwork(axes=...)",
+    "cell": "network=RecurrentNetwork(cell=...)",
     "noise": "objective=Denoising(noise=...)",
     "whiten": "arrange='whiten'",
     "spectral": "arrange='spectral'",

@@ -3,18 +3,12 @@
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-import math
 from itertools import pairwise
 from numbers import Integral
 from typing import NamedTuple
 
 # How near to 0 and 1 the linear path may come where it ends in the logits of a sigmoid.
 LEAST_OUTPUT = 0.01
-
-
-def with_channels(shape):
-    """Give (height, width) its one channel; leave (height, width, channels)."""
-    return (*shape, 1) if len(shape) == 2 else tuple(shape)
 
 
 def auto_layer_sizes(n_features):
@@ -116,110 +110,6 @@ def chain_with_path(x, prefix, sizes, activation, last_activation):
     if last_activation == "linear":
         return x
     return layers.Activation(last_activation, name=f"{prefix}_activation")(x)
-
-
-def conv_layout(network, sample_shape):
-    """Give the filters and kernel sizes of convolutions, and the shape they take."""
-    filters = read_sizes(network, "filters")
-    if not filters:
-        raise ValueError(
-            "ConvNetwork needs at least one convolution: expected `filters` to "
-            "hold one positive integer or more, got an empty sequence. For a "
-            "network without convolutions use DenseNetwork."
-        )
-    kernels = (network.kernel_size,) * len(filters)
-    if not isinstance(network.kernel_size, Integral):
-        kernels = read_sizes(network, "kernel_size")
-    if len(kernels) != len(filters):
-        raise ValueError(
-            f"ConvNetwork has {len(filters)} convolutions: expected `kernel_size` "
-            f"to be one integer or {len(filters)} of them, got "
-            f"{network.kernel_size!r}."
-        )
-    return filters, kernels, image_shape(network, tuple(sample_shape))
-
-
-def conv_shapes(network, sample_shape, latent_dim):
-    """Give the shape of every weight of convolutions, without building a layer."""
-    filters, kernels, (*size, channels) = conv_layout(network, sample_shape)
-    convs: list = []
-    deconvs: list = []
-    widths = pairwise((channels, *filters))
-    for kernel, (outer, inner) in zip(kernels, widths, strict=True):
-        window = (kernel,) * len(size)
-        convs += [(*window, outer, inner), (inner,)]
-        deconvs = [(*window, outer, inner), (outer,), *deconvs]
-    hidden = read_sizes(network, "hidden_layer_sizes")
-    shrunk = network.strides ** len(filters)
-    n_flat = math.prod(-(-s // shrunk) for s in size) * filters[-1]
-    dense = chain_shapes((n_flat, *hidden, latent_dim, *hidden[::-1], n_flat))
-    return [*convs, *dense, *deconvs]
-
-
-def image_shape(network, sample_shape):
-    """Give the (*size, channels) shape that a sample has for a convolution."""
-    # A network that an older version pickled has no `axes`.
-    axes = getattr(network, "axes", None)
-    if axes == 1:
-        return _signal_shape(network, sample_shape)
-    n_features = math.prod(sample_shape)
-    if network.image_shape is not None:
-        return with_channels(_given_shape(network, sample_shape))
-    if len(sample_shape) > 1:
-        _refuse_channels_first(sample_shape)
-        return with_channels(sample_shape)
-    side = math.isqrt(n_features)
-    if side**2 == n_features:
-        return side, side, 1
-    if axes == 2:
-        raise ValueError(
-            f"ConvNetwork has axes=2, and the {n_features} features of a sample are no "
-            "square image. Say which it is by image_shape=(height, width)."
-        )
-    return n_features, 1
-
-
-def _given_shape(network, sample_shape):
-    """Check `image_shape` against the samples."""
-    n_features = math.prod(sample_shape)
-    given = read_sizes(network, "image_shape")
-    if len(given) not in (2, 3) or math.prod(given) != n_features:
-        raise ValueError(
-            "`image_shape` of ConvNetwork must be (height, width) or (height, "
-            f"width, channels) and hold the {n_features} features of a sample; "
-            f"got {network.image_shape!r}. Leave it None to take the shape from "
-            "image-shaped samples; for a signal say axes=1."
-        )
-    if len(sample_shape) > 1 and with_channels(given) != with_channels(sample_shape):
-        raise ValueError(
-            f"ConvNetwork has image_shape={network.image_shape!r}, but the "
-            f"samples are images of shape {sample_shape}. Leave `image_shape` "
-            "None for image-shaped samples."
-        )
-    return given
-
-
-def _signal_shape(network, sample_shape):
-    """Give the (steps, channels) of a signal, or of a window of several."""
-    if network.image_shape is not None or len(sample_shape) > 2:
-        raise ValueError(
-            "ConvNetwork has axes=1, which takes signals, (n_samples, steps), or "
-            "windows, (n_samples, steps, channels). Got samples of shape "
-            f"{sample_shape} and image_shape={network.image_shape!r}. Reshape X, and "
-            "leave `image_shape` None; for images leave `axes` None."
-        )
-    return (*sample_shape, 1) if len(sample_shape) == 1 else tuple(sample_shape)
-
-
-def _refuse_channels_first(sample_shape):
-    """Refuse images of PyTorch's order, of which height would be the channels."""
-    if len(sample_shape) == 3 and sample_shape[0] in (1, 3) and sample_shape[2] > 4:
-        raise ValueError(
-            f"Images of shape {sample_shape} look like (channels, height, width), and "
-            "ConvNetwork expects (height, width, channels). Move the axis: "
-            "np.moveaxis(X, 1, -1). If the height is "
-            f"{sample_shape[0]}, say ConvNetwork(image_shape={sample_shape})."
-        )
 
 
 def is_chain(network):

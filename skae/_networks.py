@@ -9,13 +9,18 @@ from numbers import Integral
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from skae._convolutions import (
+    coarse_size,
+    conv_layer,
+    conv_layout,
+    conv_shapes,
+    crop,
+)
 from skae._layers import (
     auto_layer_sizes,
     chain,
     chain_shapes,
     chain_with_path,
-    conv_layout,
-    conv_shapes,
     has_path,
     path_shapes,
     read_sizes,
@@ -210,12 +215,12 @@ class DenseNetwork(BaseEstimator):
 
 
 class ConvNetwork(BaseEstimator):
-    """A network of convolutions, for images and for signals.
+    """A network of convolutions, for images, signals and volumes.
 
     The encoder is a stack of strided convolutions and a dense latent layer; the
     decoder a dense layer and a stack of transposed convolutions. Sizes that the
     strides do not divide are padded on the way in and cropped on the way out,
-    so that every image comes back in its own size.
+    so that every sample comes back in its own size.
 
     Parameters
     ----------
@@ -224,11 +229,11 @@ class ConvNetwork(BaseEstimator):
         mirrors them.
 
     kernel_size : int or array-like of int, default=3
-        The width and height of every kernel, in pixels, or of each convolution's. The
-        decoder mirrors them.
+        The width and height of every kernel, in pixels or steps, or of each
+        convolution's. The decoder mirrors them.
 
     strides : int, default=2
-        By how much each convolution shrinks the image, and each transposed
+        By how much each convolution shrinks the sample, and each transposed
         convolution enlarges it.
 
     hidden_layer_sizes : array-like of int, default=()
@@ -236,21 +241,23 @@ class ConvNetwork(BaseEstimator):
         latent layer. The decoder mirrors them.
 
     image_shape : tuple of int or None, default=None
-        The shape, (height, width) or (height, width, channels), of the images
-        that flat samples hold row by row. None takes it from image-shaped
-        samples, else reads a square grey image from the number of features
-        (784 is 28 x 28), or else convolves along the features as along a
-        one-dimensional signal.
+        What flat samples hold row by row: (height, width) or (height, width,
+        channels) of an image, (steps, channels) of a window with axes=1, and (depth,
+        height, width) with axes=3, or (depth, height, width, channels), of a volume.
+        None takes the shape from samples that are not flat; of flat ones see `axes`.
 
-    axes : {1, 2} or None, default=None
+    axes : {1, 2, 3} or None, default=None
         The number of axes to convolve along. 1 takes a sample as a signal, (steps,),
-        or as a window of several, (steps, channels); 2 as an image. None takes flat
-        samples as signals unless their number of features is a square, and all others
-        as images.
+        or as a window of several, (steps, channels); 2 as an image, (height, width) or
+        (height, width, channels); 3 as a volume, (depth, height, width) or (depth,
+        height, width, channels). None takes samples of two or three sizes as images
+        and of four as volumes; flat ones as square grey images where the number of
+        features is a square (784 is 28 x 28), and else as signals.
 
     See Also
     --------
     DenseNetwork : A network of dense layers, for tables.
+    RecurrentNetwork : A network that reads series step by step.
     AutoencoderTransformer : The transformer that trains a network.
 
     Examples
@@ -271,7 +278,7 @@ class ConvNetwork(BaseEstimator):
         "strides": [Interval(Integral, 1, None, closed="left")],
         "hidden_layer_sizes": ["array-like"],
         "image_shape": ["array-like", None],
-        "axes": [Options(Integral, {1, 2}), None],
+        "axes": [Options(Integral, {1, 2, 3}), None],
     }
 
     def __init__(
@@ -317,20 +324,20 @@ class ConvNetwork(BaseEstimator):
 
         self._validate_params()
         filters, kernels, shape = conv_layout(self, inputs.shape[1:])
-        conv = layers.Conv1D if len(shape) == 2 else layers.Conv2D
         x = inputs
         if tuple(inputs.shape[1:]) != shape:
             x = layers.Reshape(shape, name="as_image")(x)
-        for i, (n_filters, size) in enumerate(zip(filters, kernels, strict=True)):
-            x = conv(
-                n_filters,
-                size,
-                strides=self.strides,
-                padding="same",
-                data_format="channels_last",
-                activation=activation,
+        for i, (n_filters, kernel) in enumerate(zip(filters, kernels, strict=True)):
+            x = conv_layer(
+                x,
+                len(shape) - 1,
+                transposed=False,
                 name=f"encoder_conv_{i}",
-            )(x)
+                filters=n_filters,
+                kernel=kernel,
+                strides=self.strides,
+                activation=activation,
+            )
         x = layers.Flatten("channels_last", name="flatten")(x)
         sizes = (*read_sizes(self, "hidden_layer_sizes"), latent_dim)
         return chain(x, "encoder", sizes, activation, latent_activation)
@@ -362,9 +369,7 @@ class ConvNetwork(BaseEstimator):
         self._validate_params()
         filters, kernels, shape = conv_layout(self, output_shape)
         *size, channels = shape
-        deconv = layers.Conv1DTranspose if len(size) == 1 else layers.Conv2DTranspose
-        # "same" convolutions round up, so the decoder starts from ceil(size / s^n).
-        coarse = [math.ceil(s / self.strides ** len(filters)) for s in size]
+        coarse = coarse_size(self, size)
         sizes = read_sizes(self, "hidden_layer_sizes")[::-1]
         sizes = (*sizes, math.prod(coarse) * filters[-1])
         x = chain(latents, "decoder", sizes, activation, activation)
@@ -373,23 +378,17 @@ class ConvNetwork(BaseEstimator):
         steps = zip(outputs, kernels[::-1], strict=True)
         for i, (n_filters, kernel) in enumerate(steps):
             last = i == len(outputs) - 1
-            x = deconv(
-                n_filters,
-                kernel,
-                strides=self.strides,
-                padding="same",
-                data_format="channels_last",
-                activation=output_activation if last else activation,
+            x = conv_layer(
+                x,
+                len(size),
+                transposed=True,
                 name=f"decoder_conv_{i}",
-            )(x)
-        excess = [
-            (0, have - want) for have, want in zip(x.shape[1:-1], size, strict=True)
-        ]
-        if any(after for _, after in excess):
-            if len(size) == 1:
-                x = layers.Cropping1D(excess[0], name="crop")(x)
-            else:
-                x = layers.Cropping2D(excess, "channels_last", name="crop")(x)
+                filters=n_filters,
+                kernel=kernel,
+                strides=self.strides,
+                activation=output_activation if last else activation,
+            )
+        x = crop(x, size)
         if tuple(output_shape) != shape:
             x = layers.Reshape(output_shape, name="as_sample")(x)
         return x

@@ -53,10 +53,11 @@ def refuse_what_is_no_array(estimator: Any, X: Any, fits: bool) -> None:
 
 
 def refuse_many_axes(name: str, n_axes: int) -> None:
-    if n_axes > 4:
+    if n_axes > 5:
         raise ValueError(
-            f"Found array with dim {n_axes}. {name} expected <= 4: rows of features, "
-            "(n, height, width) or (n, height, width, channels). Put axes of a sample "
+            f"Found array with dim {n_axes}. {name} expected <= 5: rows of features, "
+            "series (n, steps, channels), images (n, height, width, channels) or "
+            "volumes (n, depth, height, width, channels). Put axes of a sample "
             "together, for example X.reshape(len(X), -1), and give the shape back to "
             "what inverse_transform gives."
         )

@@ -25,7 +25,7 @@ _FEW_VALUES = 2**16
 
 
 def check_samples(estimator, X, reset):
-    """Check rows or images; give them as an array of shape (n, *sample_shape).
+    """Check rows, series, images or volumes; give an array (n, *sample_shape).
 
     With `reset` it sets `n_features_in_`, `feature_names_in_` and `sample_shape_`;
     without, it compares with them.
@@ -42,7 +42,7 @@ def check_samples(estimator, X, reset):
     if takes_missing(estimator):
         X = with_nan(X)
     shape = tuple(getattr(X, "shape", ()))
-    images = len(shape) in (3, 4) and all(shape[1:])
+    images = len(shape) in (3, 4, 5) and all(shape[1:])
     if not reset and (images or len(estimator.sample_shape_) > 1):
         _compare_shapes(estimator, shape)
     if images:

@@ -222,8 +222,8 @@ def read_fitted(content: Any) -> dict[str, Any]:
     fitted = _expect(content, dict, "fitted")
     shape = _expect(fitted["sample_shape"], list, "sample_shape")
     shape = tuple(_int(size, 1, "sample_shape", 2**31) for size in shape)
-    if not 1 <= len(shape) <= 3:
-        raise ValueError("sample_shape must have one to three sizes")
+    if not 1 <= len(shape) <= 4:
+        raise ValueError("sample_shape must have one to four sizes")
     if _int(fitted["n_features_in"], 1, "n_features_in") != math.prod(shape):
         raise ValueError("n_features_in does not go with sample_shape")
     names = _expect(fitted["feature_names_in"], list, "feature_names_in")

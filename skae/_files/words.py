@@ -17,10 +17,15 @@ from skae._objectives.denoising import Denoising
 from skae._objectives.masking import Masking
 from skae._objectives.sparse import Sparse
 from skae._objectives.variational import Variational
+from skae._recurrent import RecurrentNetwork
 
 # The objects that a file may name, by what they are.
 CLASSES: dict[str, dict[str, type]] = {
-    "network": {"ConvNetwork": ConvNetwork, "DenseNetwork": DenseNetwork},
+    "network": {
+        "ConvNetwork": ConvNetwork,
+        "DenseNetwork": DenseNetwork,
+        "RecurrentNetwork": RecurrentNetwork,
+    },
     "objective": {
         "Denoising": Denoising,
         "Masking": Masking,

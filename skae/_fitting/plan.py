@@ -25,6 +25,7 @@ from skae._objectives.arrangement import make_arrangement
 from skae._objectives.combined import resolve_objective
 from skae._objectives.masking import Masking, loss_of_values
 from skae._objectives.objective import Facts, hook, hooks, is_masked, shapes_latents
+from skae._recurrent import RecurrentNetwork
 
 _NETWORKS = {"dense": DenseNetwork, "conv": ConvNetwork}
 # What `epochs="auto"` aims at: see the docstring of the transformer.
@@ -284,12 +285,14 @@ def _activation_name(activation: Any) -> Any:
 def _learning_rate(estimator: Any, spec: Spec, n_steps: float) -> tuple[Any, float]:
     """Decide the schedule, and the learning rate that it starts from.
 
-    In a short run convolutions learn more at Keras' own constant rate: see the docs of
-    the parameter.
+    In a short run convolutions learn more at Keras' own constant rate, and recurrent
+    networks learn slowly: see the docs of the parameter.
     """
     rate, initial = estimator.learning_rate, estimator.learning_rate_init
     if initial != "auto":
         return rate, initial
+    if isinstance(spec.network, RecurrentNetwork):
+        return rate, 0.01
     named = isinstance(rate, str) and rate == "auto"
     named = named and isinstance(estimator.optimizer, str)
     short = isinstance(spec.network, ConvNetwork) and n_steps < _SHORT_RUN

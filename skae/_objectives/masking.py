@@ -75,7 +75,7 @@ class Masking(BaseEstimator):
             x = layers.Reshape(inner, name="samples_as_inner")(x)
         is_known = ops.logical_not(ops.isnan(x))
         known = ops.cast(is_known, samples.dtype)
-        axes = "abcd"[: len(inner) + 1]
+        axes = "abcde"[: len(inner) + 1]
         means = layers.EinsumDense(
             f"{axes},{axes[1:]}->{axes}",
             output_shape=inner,
@@ -119,12 +119,13 @@ class Masking(BaseEstimator):
 def _inner_shape(network: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Give the shape whose last axis gets twice as long, once what is known joins.
 
-    A chain of dense layers takes flat samples; images and signals get channels.
+    A chain of dense layers takes flat samples; images, signals and volumes get
+    channels.
     """
     if is_chain(network):
         return (math.prod(shape),)
-    of_signals = getattr(network, "axes", None) == 1
-    if len(shape) == (1 if of_signals else 2):
+    axes = getattr(network, "axes", None)
+    if len(shape) == (axes if axes in (1, 3) else 2):
         return (*shape, 1)
     return shape
 

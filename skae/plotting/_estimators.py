@@ -63,6 +63,17 @@ def two_way_transformer_of(estimator, display):
     return transformer
 
 
+def reads_series(transformer):
+    """Tell whether the network of what takes samples says that they are series.
+
+    In a Pipeline, what comes before the network keeps rows as series.
+    """
+    for _, step in getattr(transformer, "steps", [("", transformer)]):
+        if getattr(getattr(step, "network", None), "axes", None) == 1:
+            return True
+    return False
+
+
 def clusterer_of(estimator):
     """Return what clusters, what comes before it, and what makes its latent vectors.
 

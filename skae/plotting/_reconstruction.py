@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing, check_random_state
 
 from skae.plotting._drawing import panels
-from skae.plotting._estimators import two_way_transformer_of
+from skae.plotting._estimators import reads_series, two_way_transformer_of
 from skae.plotting._images import as_array, as_images
 from skae.plotting._pairs import (
     Table,
@@ -16,6 +16,7 @@ from skae.plotting._pairs import (
     write_beside,
     write_words,
 )
+from skae.plotting._windows import Windows
 
 
 class ReconstructionDisplay:
@@ -30,7 +31,7 @@ class ReconstructionDisplay:
     ----------
     X : array-like of shape (n_samples, n_features), (n_samples, h, w) or \
             (n_samples, h, w, c)
-        The originals.
+        The originals; windows of series are (n_samples, n_steps, n_features).
 
     X_hat : array-like of the shape of X
         Their reconstructions.
@@ -138,11 +139,13 @@ class ReconstructionDisplay:
         kind : {"auto", "dots", "line"}, default="auto"
             How tabular rows are drawn: as dots, the most changed column first, or
             as a line in their order. "auto" draws a line for more than 20 columns
-            without names.
+            without names. With "line" no sample is a picture, and windows of series
+            (n_samples, n_steps, n_features) are lines along their steps.
 
         n_columns : int, default=None
-            The most columns drawn as dots, those that changed most. By default 12
-            of one or two samples, and 6 of each of more.
+            The most columns drawn as dots, or features of a window drawn as lines:
+            those that changed most. By default 12 dots of one or two samples and 6 of
+            each of more, and 3 lines.
 
         image_kwargs : dict, default=None
             Keywords of `Axes.imshow` for originals and reconstructions.
@@ -172,7 +175,7 @@ class ReconstructionDisplay:
         """
         self._check_words(layout, kind)
         X, X_hat = self._checked()
-        originals = as_images(X, self.image_shape)
+        originals = None if kind == "line" else as_images(X, self.image_shape)
         self.images_ = self.lines_ = self.scale_ = None
         if originals is not None:
             across = layout == "columns"
@@ -189,8 +192,13 @@ class ReconstructionDisplay:
                 self.scale_ = draw_scale(axes[:, 2], self.images_[:, 2])
             return self
 
-        table = Table(X, X_hat, self.reference, self.feature_names, kind)
-        self.errors_ = np.square(table.X_hat - table.X).mean(axis=1)
+        table = (
+            Table(X, X_hat, self.reference, self.feature_names, kind)
+            if X.ndim == 2
+            else Windows(X, X_hat, self.feature_names)
+        )
+        errors = np.square(table.X_hat - table.X)
+        self.errors_ = errors.reshape(len(X), -1).mean(axis=1)
         kwargs = original_kwargs, reconstruction_kwargs, difference_kwargs
         height = 1.8
         if table.kind == "dots":
@@ -300,7 +308,7 @@ class ReconstructionDisplay:
 
         X : array-like of shape (n_samples, ...)
             Samples, as the estimator takes them. Rows of a table are drawn in their
-            standard deviations.
+            standard deviations, and what a network takes as series as lines.
 
         n_samples : int, default=4
             Number of samples to draw, at random and without repetition.
@@ -349,6 +357,8 @@ class ReconstructionDisplay:
         total = X.shape[0] if hasattr(X, "shape") else len(X)
         rows = check_random_state(random_state).permutation(total)[:n_samples]
         shown = _safe_indexing(X, rows)
+        if reads_series(transformer) and plot_kwargs.get("kind", "auto") == "auto":
+            plot_kwargs["kind"] = "line"
         return cls.from_reconstruction(
             shown,
             transformer.inverse_transform(transformer.transform(shown)),

@@ -7,6 +7,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skae import (
     AutoencoderTransformer,
     DenseNetwork,
+    RecurrentNetwork,
     Sparse,
 )
 
@@ -19,6 +20,7 @@ ESTIMATORS = [
     ),
     AutoencoderTransformer(missing="mask", epochs=5),
     AutoencoderTransformer(objective=Sparse(), epochs=5),
+    AutoencoderTransformer(network=RecurrentNetwork((8,)), epochs=5),
 ]
 
 

@@ -100,7 +100,7 @@ BAD_DATA = {
         ValueError,
         "Expected 2D array, got scalar array instead",
     ),
-    "5-D": (np.zeros((2,) * 5), ValueError, "Found array with dim 5"),
+    "6-D": (np.zeros((2,) * 6), ValueError, "Found array with dim 6"),
     "ragged": ([[1.0, 2.0], [3.0]], ValueError, "inhomogeneous"),
     "sparse": (sparse.csr_array(X), TypeError, "Sparse data was passed"),
     "None": (None, ValueError, "Expected 2D array, got scalar array instead"),
@@ -111,7 +111,7 @@ BAD_IMAGES = {
     "no images": (IMAGES[:0], ValueError, r"Found array with 0 sample\(s\)"),
     "complex": (IMAGES + 1j, ValueError, "Complex data not supported"),
     "strings": (np.full((9, 8, 8), "x"), ValueError, "could not convert string"),
-    "5-D": (np.zeros((9, 8, 8, 1, 1)), ValueError, "dim 5|shape"),
+    "6-D": (np.zeros((9, 8, 8, 1, 1, 1)), ValueError, "dim 6|shape"),
 }
 
 
@@ -546,8 +546,8 @@ LOST = {
     "a column": (pd.Series(np.arange(9)), ValueError, r"Expected 2D.*df\[\['a'\]\]"),
     "a column of floats": (FRAME["a"], ValueError, r"Expected 2D.*df\[\['a'\]\]"),
     "a column of polars": (pl.Series([1, 2, 3]), ValueError, "Expected 2D.*to_frame"),
-    "five axes": (np.zeros((9, 2, 2, 2, 2)), ValueError, r"dim 5.*reshape\(len\(X\)"),
-    "a list of five axes": (np.zeros((2,) * 5).tolist(), ValueError, "dim 5.*reshape"),
+    "six axes": (np.zeros((9, 2, 2, 2, 2, 2)), ValueError, r"dim 6.*reshape\(len\(X\)"),
+    "a list of six axes": (np.zeros((2,) * 6).tolist(), ValueError, "dim 6.*reshape"),
     "ragged rows": ([[1.0, 2.0], [3.0]], ValueError, "inhomogeneous.*pad"),
     "ragged arrays": ([np.zeros(3), np.zeros(4)], ValueError, "inhomogeneous.*pad"),
     "ragged images": (

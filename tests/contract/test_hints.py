@@ -27,6 +27,8 @@ X = (load_digits().data[:100] / 16).astype(np.float32)
         ("max_iter", "Here it is epochs"),
         ("hidden_layer_sizes", r"network=DenseNetwork\(hidden_layer_sizes"),
         ("filters", r"network=ConvNetwork\(filters"),
+        ("axes", r"network=ConvNetwork\(axes"),
+        ("cell", r"network=RecurrentNetwork\(cell"),
     ],
 )
 def test_a_parameter_by_another_name_is_named(name, words):

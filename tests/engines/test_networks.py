@@ -108,7 +108,7 @@ def test_images_are_flat_to_a_dense_network():
 
 # ----------------------------------------------------------------- convolutional
 
-SHAPES = [(27, 31, 3), (27, 31), (1, 7), (3, 1, 2), (1, 1)]
+SHAPES = [(27, 31, 3), (27, 31), (1, 7), (3, 1, 2), (1, 1), (5, 7, 3, 2)]
 SIZES = [{"kernel_size": 2, "strides": 2}, {"kernel_size": 3, "strides": 3}]
 
 
@@ -449,6 +449,13 @@ def layers_of(network, shape):
         ({"axes": 1}, (16, 6), "Conv1D", (3, 6, 4)),
         ({"axes": 1}, (15, 6), "Conv1D", (3, 6, 4)),
         ({"image_shape": (3, 8, 8)}, (3, 8, 8), "Conv2D", (3, 3, 8, 4)),
+        ({"axes": 1}, (784,), "Conv1D", (3, 1, 4)),
+        ({"axes": 1, "image_shape": (16, 6)}, (96,), "Conv1D", (3, 6, 4)),
+        ({}, (5, 6, 7, 2), "Conv3D", (3, 3, 3, 2, 4)),
+        ({"axes": 3}, (5, 6, 7), "Conv3D", (3, 3, 3, 1, 4)),
+        ({"axes": 3}, (5, 6, 7, 2), "Conv3D", (3, 3, 3, 2, 4)),
+        ({"axes": 3, "image_shape": (4, 4, 4)}, (64,), "Conv3D", (3, 3, 3, 1, 4)),
+        ({"image_shape": (4, 4, 2, 2)}, (64,), "Conv3D", (3, 3, 3, 2, 4)),
     ],
 )
 def test_axes_say_what_is_convolved(params, shape, kind, kernel):
@@ -462,10 +469,16 @@ def test_axes_say_what_is_convolved(params, shape, kind, kernel):
     [
         ({}, (3, 8, 8), r"channels, height, width.*moveaxis.*image_shape=\(3, 8, 8\)"),
         ({}, (1, 28, 28), "channels, height, width.*moveaxis"),
-        ({"axes": 1}, (8, 8, 3), "axes=1.*windows"),
-        ({"axes": 1, "image_shape": (8, 8)}, (64,), "axes=1.*`image_shape` None"),
+        ({"axes": 1}, (8, 8, 3), r"axes=1.*signals.*\(8, 8, 3\).*number of axes"),
+        ({"axes": 1}, (1, 64), "channels, steps.*moveaxis"),
+        ({"axes": 1, "image_shape": (8, 9)}, (64,), r"steps, channels\).*64 features"),
+        ({"axes": 3}, (8, 8), "axes=3.*volumes.*number of axes"),
+        ({"axes": 2}, (8, 8, 8, 1), "axes=2.*images.*number of axes"),
+        ({"axes": 3}, (64,), r"axes=3.*image_shape=\(depth, height, width\)"),
+        ({"axes": 3, "image_shape": (8, 8)}, (64,), "depth, height, width, channels"),
+        ({}, (1, 8, 8, 8), "channels, depth, height, width.*moveaxis"),
         ({"axes": 2}, (50,), "axes=2.*no square image.*image_shape"),
-        ({"axes": 3}, (50,), "'axes' parameter of ConvNetwork"),
+        ({"axes": 4}, (50,), "'axes' parameter of ConvNetwork"),
         ({"image_shape": (64,)}, (64,), "for a signal say axes=1"),
     ],
 )
@@ -474,11 +487,39 @@ def test_axes_that_do_not_fit_are_refused(params, shape, words):
         layers_of(ConvNetwork((4,), **params), shape)
 
 
-def test_axes_are_saved(tmp_path):
-    X = np.random.RandomState(0).rand(20, 16, 6).astype("f4")
-    network = ConvNetwork((4,), axes=1)
-    ae = AutoencoderTransformer(2, network=network, epochs=1, random_state=0).fit(X)
+AXES = pytest.mark.parametrize(
+    ("axes", "shape"), [(1, (16, 6)), (3, (5, 6, 7)), (3, (5, 6, 7, 2))]
+)
+
+
+@AXES
+def test_axes_are_saved(axes, shape, tmp_path):
+    data = noise(20, *shape)
+    ae = fitted(ConvNetwork((4,), axes=axes), data)
     ae.save(tmp_path / "ae.skae")
     again = skae.load(tmp_path / "ae.skae")
-    assert again.network.axes == 1
-    assert_array_equal(again.transform(X), ae.transform(X))
+    assert again.network.axes == axes
+    assert again.sample_shape_ == shape
+    assert_array_equal(again.transform(data), ae.transform(data))
+
+
+@AXES
+def test_signals_and_volumes_have_missing_values(axes, shape, tmp_path):
+    data = noise(20, *shape)
+    data[::2, 1] = np.nan
+    ae = fitted(ConvNetwork((4,), axes=axes), data, missing="mask", arrange=None)
+    assert np.isfinite(ae.transform(data)).all()
+    assert ae.inverse_transform(ae.transform(data)).shape == data.shape
+    ae.save(tmp_path / "ae.skae")
+    assert skae.load(tmp_path / "ae.skae").score(data) == ae.score(data)
+
+
+def test_volumes_are_learned_at_every_face():
+    ramps = [np.linspace(0.2, 0.8, n) for n in (5, 3, 4)]
+    ramp = np.einsum("i,j,k->ijk", *ramps)
+    volumes = ramp + 0.3 * noise(60, 1, 1, 1)
+    network = ConvNetwork((8,), axes=3)
+    ae = fitted(network, volumes, epochs=300, learning_rate=0.01)
+    errors = ((ae.inverse_transform(ae.transform(volumes)) - volumes) ** 2).mean(axis=0)
+    assert errors.shape == (5, 3, 4)
+    assert errors.max() < 0.3 * volumes.var(axis=0).min()

@@ -402,6 +402,19 @@ LIES = {
             "parameters": {"filters": [1] * 999, "strides": 2**62},
         },
     ),
+    "recurrent layers": put(
+        "fitted", "network", value={"network": "RecurrentNetwork", "parameters": {}}
+    ),
+    "recurrent layers of no kind": put(
+        "fitted",
+        "network",
+        value={"network": "RecurrentNetwork", "parameters": {"cell": "eval"}},
+    ),
+    "giant recurrent layers": put(
+        "fitted",
+        "network",
+        value={"network": "RecurrentNetwork", "parameters": {"units": [2**62] * 999}},
+    ),
     "random state of another kind": twister(_0="PCG64"),
     "random state without keys": twister(_1=[]),
     "random state of zeros": twister(_1=[0] * 624),
@@ -515,7 +528,9 @@ def test_the_forger_of_these_tests_can_write_a_good_file(good, tmp_path):
 # -------------------------------------------------------------------- what is accepted
 
 
-@pytest.mark.parametrize("shape", [(64,), (8, 8), (8, 8, 2), (7, 9), (5, 5, 3), (13,)])
+@pytest.mark.parametrize(
+    "shape", [(64,), (8, 8), (8, 8, 2), (7, 9), (5, 5, 3), (13,), (5, 4, 3, 2)]
+)
 @pytest.mark.parametrize(
     "network",
     [

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
+from skae import ConvNetwork
 from skae.plotting import ReconstructionDisplay
 
 X, _ = load_digits(return_X_y=True)
@@ -184,6 +186,77 @@ def test_a_series_is_a_line_in_its_own_order_and_unit(pyplot):
     # Unless asked for dots.
     dots = ReconstructionDisplay.from_estimator(pca, series, kind="dots")
     assert len(dots.lines_[0, 0].get_ydata()) == 6
+
+
+WINDOWS = np.random.default_rng(0).random((40, 30, 5))
+WINDOWS_HAT = WINDOWS + np.linspace(0, 0.1, 5)
+
+
+class Series(TransformerMixin, BaseEstimator):
+    """A transformer whose network reads samples as series."""
+
+    network = ConvNetwork(axes=1)
+
+    def fit(self, X, y=None):
+        self.shape_ = X.shape[1:]
+        return self
+
+    def transform(self, X):
+        return X.reshape(len(X), -1)
+
+    def inverse_transform(self, Z):
+        return Z.reshape(-1, *self.shape_) + 0.1
+
+
+def test_windows_are_lines_along_their_steps(pyplot):
+    display = ReconstructionDisplay.from_reconstruction(
+        WINDOWS[:2], WINDOWS_HAT[:2], kind="line", difference=True
+    )
+    assert display.images_ is None
+    assert display.axes_.shape == (2, 2)
+    # Three of the five features, as original, reconstruction and difference.
+    assert display.lines_.shape == (2, 9)
+    for j, feature in enumerate((2, 3, 4)):
+        parts = WINDOWS, WINDOWS_HAT, WINDOWS_HAT - WINDOWS
+        for kind, values in enumerate(parts):
+            line = display.lines_[1, 3 * kind + j]
+            np.testing.assert_allclose(line.get_ydata(), values[1, :, feature])
+            assert line.get_color() == display.lines_[0, j].get_color()
+    expected = np.square(WINDOWS_HAT - WINDOWS)[:2].mean(axis=(1, 2))
+    np.testing.assert_allclose(display.errors_, expected)
+    assert "3 of 5 features" in display.axes_[-1, 0].get_xlabel()
+    words = [text.get_text() for text in display.axes_[0, 0].get_legend().get_texts()]
+    assert words == ["feature 2", "feature 3", "feature 4", "reconstruction"]
+
+
+@pytest.mark.parametrize("shape", [(30, 1), (64,), (8, 8)])
+def test_what_a_network_takes_as_series_is_drawn_as_series(pyplot, shape):
+    data = np.random.default_rng(0).random((6, *shape))
+    pipeline = make_pipeline(Series()).fit(data)
+    display = ReconstructionDisplay.from_estimator(pipeline, data, n_samples=2)
+    assert display.images_ is None
+    first = display.X[0].reshape(shape[0], -1)[:, 0]
+    np.testing.assert_allclose(display.lines_[0, 0].get_ydata(), first)
+    if shape != (8, 8):
+        assert display.lines_.shape == (2, 2)
+
+
+def test_n_columns_is_how_many_features_of_windows_are_drawn(pyplot):
+    def draw(n_columns):
+        return ReconstructionDisplay.from_reconstruction(
+            WINDOWS[:2], WINDOWS_HAT[:2], kind="line", n_columns=n_columns
+        )
+
+    assert draw(1).lines_.shape == (2, 2)
+    assert draw(9).lines_.shape == (2, 10)
+    assert draw(9).axes_[-1, 0].get_xlabel() == "step"
+
+
+def test_pictures_are_no_lines(pyplot):
+    with pytest.raises(ValueError, match=r"windows.*\(4, 8, 8, 3\).*kind='auto'"):
+        ReconstructionDisplay.from_reconstruction(
+            np.zeros((4, 8, 8, 3)), np.zeros((4, 8, 8, 3)), kind="line"
+        )
 
 
 @pytest.mark.parametrize("style", ["default", "dark_background"])

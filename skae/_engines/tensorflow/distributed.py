@@ -278,6 +278,13 @@ class DistributedTrainer(Trainer):
             self._strategy.run(self._average_statistics)
         return results
 
+    def _connected(self, gradients: Sequence) -> list:
+        """Say the shapes too: TensorFlow does not know those that loops give."""
+        import tensorflow as tf
+
+        pairs = zip(super()._connected(gradients), self._trainable, strict=True)
+        return [tf.ensure_shape(g, v.shape) for g, v in pairs]
+
     def _evaluate_shared(self, *shares: Any) -> Any:
         """Sum the loss over the batches, in the graph."""
         import tensorflow as tf

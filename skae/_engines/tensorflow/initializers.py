@@ -48,9 +48,11 @@ def draw(start: Any, random_state: np.random.RandomState, variable: Any) -> np.n
     if "seed" in config:
         seed = int(random_state.randint(np.iinfo(np.int32).max))
         start = type(start).from_config({**config, "seed": seed})
+        # Keras draws other numbers in float64: the dtype makes no other model.
+        dtype = "float32"
     with _seeded_within(start, random_state):
-        value = start(shape, dtype=variable.dtype)
-    return np.array(value, dtype)
+        value = start(shape, dtype=dtype)
+    return np.array(value, str(variable.dtype))
 
 
 @contextmanager
