@@ -1,9 +1,11 @@
 """
-I have a Keras model already. Does it fit? Yes, through scikeras
-================================================================
+I have a scikeras regressor already. Does it fit? Yes
+=====================================================
 
-:class:`~skae.KerasAutoencoderTransformer` makes a transformer of any Keras autoencoder.
-You write the function that builds it, and name the layer that holds the latent vectors.
+:class:`~skae.KerasAutoencoderTransformer` makes a transformer of a Keras autoencoder
+that `Model.fit` trains, through scikeras. You write the function that builds it, and
+name the layer that holds the latent vectors. A Keras model without scikeras goes into
+:class:`~skae.KerasNetwork`: see :ref:`own_model`.
 """
 
 # %%

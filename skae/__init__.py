@@ -23,6 +23,7 @@ _HOME = {
     "Variational": "skae._objectives.variational",
     "FileFormatError": "skae._files.store",
     "KerasAutoencoderTransformer": "skae._keras",
+    "KerasNetwork": "skae._keras_models",
     "load": "skae._load",
 }
 

@@ -101,13 +101,13 @@ class AutoencoderTransformer(
     ----------
     latent_dim : int, default=10
         The size of a latent vector: the number of columns of what `transform`
-        returns.
+        returns. Left as it is, it follows the models of a :class:`KerasNetwork`.
 
     network : {"dense", "conv"} or object, default="dense"
         The network. "dense" is `DenseNetwork()`, "conv" is `ConvNetwork()`; series
-        and signals take `ConvNetwork(axes=1)` or a :class:`RecurrentNetwork`. Any
-        object with the methods `build_encoder` and `build_decoder` will do: see
-        Notes.
+        and signals take `ConvNetwork(axes=1)` or a :class:`RecurrentNetwork`, and
+        :class:`KerasNetwork` takes Keras models of yours. Any object with the methods
+        `build_encoder` and `build_decoder` will do: see Notes.
 
     objective : object, list of objects or None, default=None
         What is learned beside the reconstruction: :class:`Denoising`,
@@ -265,8 +265,9 @@ class AutoencoderTransformer(
     n_iter_ : int
         The number of epochs of the last fit; `partial_fit` adds to it.
 
-    output_activation_ : str or callable
-        The activation of the decoder's last layer.
+    output_activation_ : str, callable or None
+        The activation of the decoder's last layer; None where a model of yours ends in
+        none that Keras has a name for.
 
     arranged_ : str
         What was done of what `arrange` asks for, and why not all of it: for instance

@@ -11,14 +11,15 @@ import copy
 import inspect
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from skae._process import python_random_kept
+from skae._process import import_tensorflow, python_random_kept
 
 # The attribute of a variable of TensorFlow that says how it was drawn.
 _DRAWN = "_skae_drawn"
@@ -105,6 +106,20 @@ def with_copies(models: tuple[Any, ...], made: Iterable[Any]) -> tuple[Any, ...]
     )
 
 
+def without_variables(function: Callable[[], Any]) -> Any:
+    """Call a function in which layers are built whose variables take no memory."""
+    import_tensorflow()
+    import keras
+
+    def call() -> Any:
+        with keras.StatelessScope(initialize_variables=False), python_random_kept():
+            return function()
+
+    # Keras remembers, for each thread, which variables have yet to be filled.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(call).result()
+
+
 def copy_with_keras(value: Any, what: str, memo: dict | None = None) -> Any:
     """Copy an object that may hold layers, also of classes that Keras can't find."""
     memo = {} if memo is None else memo
@@ -116,45 +131,64 @@ def copy_layer(layer: Any, what: str = "the network") -> Any:
     """Copy a layer or a model, with its weights and how they were drawn."""
     import keras
 
-    try:
+    with explained(layer.name, own_classes(layer), what):
         # Layers draw seeds.
         with python_random_kept(), found_by_keras(layer):
             copied = keras.layers.deserialize(keras.layers.serialize(layer))
         _copy_variables(layer, copied)
+    return copied
+
+
+@contextmanager
+def explained(name: str, classes: Iterable[type], what: str) -> Iterator[None]:
+    """Say what it takes to copy a layer where that fails."""
+    try:
+        yield
     except Exception as error:
-        classes = ", ".join(f"`{cls.__qualname__}`" for cls in own_classes(layer))
+        named = ", ".join(f"`{cls.__qualname__}`" for cls in classes)
         raise TypeError(
-            f"skae trains a copy of the layer {layer.name!r} of {what}, and Keras "
+            f"skae trains a copy of the layer {name!r} of {what}, and Keras "
             "could not make one. Expected a layer that can be made anew from what its "
-            f"`get_config` gives: classes of your own ({classes or 'none here'}) must "
+            f"`get_config` gives: classes of your own ({named or 'none here'}) must "
             "return all arguments of `__init__` there, and pass `**kwargs` on to the "
             "base class; functions that layers are given need the decorator "
-            f"`@keras.saving.register_keras_serializable()`. Keras says: {error}"
+            "`@keras.saving.register_keras_serializable()`. What is made where the "
+            "network is built, by a method or a function, needs nothing of this. Keras "
+            f"says: {error}"
         ) from error
-    return copied
 
 
 def _copy_variables(layer: Any, copied: Any) -> None:
     pairs = zip(layer._flatten_layers(), copied._flatten_layers(), strict=True)
     for old, new in pairs:
-        store: dict[str, Any] = {}
-        old.save_own_variables(store)
         # Not `set_weights`: some layers compute from what they load.
-        new.load_own_variables({k: _array(value) for k, value in store.items()})
+        new.load_own_variables(own_variables(old))
     for old, new in zip(layer.variables, copied.variables, strict=True):
         if hasattr(old.value, _DRAWN):
             setattr(new.value, _DRAWN, getattr(old.value, _DRAWN))
 
 
-def _array(value: Any) -> np.ndarray:
+def own_variables(layer: Any) -> dict[str, np.ndarray]:
+    """Give what a layer holds, without what layers within it hold."""
+    store: dict[str, Any] = {}
+    layer.save_own_variables(store)
     # NumPy 2 warns of what Keras' variables say when they are asked for an array.
-    return np.array(value.numpy() if hasattr(value, "numpy") else value)
+    return {
+        name: np.array(value.numpy() if hasattr(value, "numpy") else value)
+        for name, value in store.items()
+    }
 
 
 @contextmanager
 def found_by_keras(value: Any) -> Iterator[None]:
     """Let Keras find the classes of all layers in an object, registered or not."""
-    classes = own_classes(value)
+    with found_by_name(own_classes(value)):
+        yield
+
+
+@contextmanager
+def found_by_name(classes: Iterable[type]) -> Iterator[None]:
+    """Let Keras find classes, registered or not."""
     if not classes:
         yield
         return

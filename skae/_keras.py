@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from skae import _keras_network as network
+from skae._cutting import as_graph, cut_in_two, plan_cut
 from skae._data.validation import check_finite, check_latents, check_weights
 from skae._files.export import export
 from skae._keras_checks import (
@@ -213,8 +214,10 @@ class KerasAutoencoderTransformer(
             build_seed, shuffle_seed = draw_seeds(self)
             with network.seeded(build_seed):
                 regressor = network.build(self.regressor, X)
-                cut = network.plan_cut(regressor.model_, self.latent_layer, X)
-                encoder, decoder = network.cut_in_two(regressor.model_, cut)
+                cut = plan_cut(
+                    regressor.model_, self.latent_layer, X.shape[1:], X.dtype.name
+                )
+                encoder, decoder = cut_in_two(regressor.model_, cut)
             network.train(regressor, X, sample_weight, cut, shuffle_seed)
             self.regressor_, self._cut = regressor, cut
             self.encoder_, self.decoder_ = encoder, decoder
@@ -360,7 +363,7 @@ class KerasAutoencoderTransformer(
         elif part == "encoder":
             model = network.reshaped(self.encoder_, "samples", samples, latents)
         else:
-            whole = network.as_graph(self.regressor_.model_, self._cut)
+            whole = as_graph(self.regressor_.model_, self._cut)
             model = network.reshaped(whole, "samples", samples, samples)
         return model, lambda X: network.run(model, X)
 
@@ -384,7 +387,7 @@ class KerasAutoencoderTransformer(
         if packed is not None:
             model = network.unpack(packed)
             self.regressor_.model_ = model
-            self.encoder_, self.decoder_ = network.cut_in_two(model, self._cut)
+            self.encoder_, self.decoder_ = cut_in_two(model, self._cut)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

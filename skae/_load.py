@@ -6,9 +6,12 @@
 import os
 
 from skae._autoencoder import AutoencoderTransformer
+from skae._engines.protocol import refuse_other_shapes
 from skae._files.content import OwnObject
 from skae._files.store import FileFormatError, read, refusing
 from skae._fitting.fitted import Fitted, spec_from_file
+from skae._keras_models import Settled
+from skae._models import shapes_of
 
 
 def load(path):
@@ -65,4 +68,7 @@ def load(path):
         estimator = AutoencoderTransformer(**parameters)
         estimator._validate_params()
         spec = spec_from_file(fitted, estimator.loss, estimator.optimizer)
-        return estimator._adopt(Fitted.from_file(fitted, content.tensors, spec))
+        read_fit = Fitted.from_file(fitted, content.tensors, spec)
+        if isinstance(spec.network, Settled):
+            refuse_other_shapes(read_fit.weights, shapes_of(spec))
+        return estimator._adopt(read_fit)

@@ -6,10 +6,11 @@ TensorFlow and Keras are imported only when one of them is made.
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from skae._copies import remembered, with_copies
+from skae._copies import remembered, with_copies, without_variables
 from skae._interrupts import ctrl_c_waits
 from skae._process import (
     import_tensorflow,
@@ -56,46 +57,108 @@ def build_models(spec: Spec) -> tuple[Any, Any]:
     that the user holds are copied.
     """
     spare_gpu_memory()
-    import keras
-
     for kind in ("activation", "latent_activation", "output_activation"):
         resolve(kind, getattr(spec, kind))
-    # Keras draws default seeds from Python's global generator. Every weight is drawn
-    # anew from `random_state`, so the user's generator is left as it was. The policy is
-    # Keras' own and belongs to this thread.
+    with _as_keras_has_it(spec.dtype), remembered() as made:
+        models = _build(spec)
+    return with_copies(models, made)
+
+
+@quiet()
+@ctrl_c_waits()
+def find_sizes(spec: Spec, latent_dim: Callable[[int], int]) -> tuple[Spec, Any]:
+    """Build both models, of latent vectors whose size only the encoder tells.
+
+    `latent_dim` gives it, from the number of values that the encoder ends in. Gives the
+    spec with that size, and the decoder.
+    """
+    spare_gpu_memory()
+    import keras
+
+    with _as_keras_has_it(spec.dtype), remembered() as made:
+        network = _begin(spec)
+        inputs, code = _connect_encoder(spec, network)
+        spec = spec._replace(latent_dim=latent_dim(int(code.shape[-1])))
+        models = keras.Model(inputs, code), _build_decoder(spec, network)
+    return spec, with_copies(models, made)[1]
+
+
+def shapes_of(spec: Spec) -> list[tuple[int, ...]]:
+    """Give the shapes of the weights of both models, without making a variable."""
+
+    def shapes() -> list[tuple[int, ...]]:
+        with _as_keras_has_it(spec.dtype):
+            encoder, decoder = _build(spec)
+        return [tuple(weight.shape) for weight in (*encoder.weights, *decoder.weights)]
+
+    return without_variables(shapes)
+
+
+@contextmanager
+def _as_keras_has_it(dtype: str) -> Iterator[None]:
+    """Let Keras build in a dtype, and leave no trace.
+
+    Keras draws default seeds from Python's global generator. Every weight is drawn anew
+    from `random_state`, so the user's generator is left as it was. The policy is Keras'
+    own and belongs to this thread.
+    """
+    import keras
+
     policy = keras.config.dtype_policy()
     with python_random_kept():
         try:
-            keras.config.set_dtype_policy(spec.dtype)
-            with remembered() as made:
-                models = _build(spec)
-            return with_copies(models, made)
+            keras.config.set_dtype_policy(dtype)
+            yield
         finally:
             keras.config.set_dtype_policy(policy)
 
 
-def _build(spec: Spec) -> tuple[Any, Any]:
+def _begin(spec: Spec) -> Any:
+    """Give what builds the layers: the network, or what it makes to build with.
+
+    What holds layers makes them once for encoder and decoder, which may share some.
+    """
+    begin = getattr(spec.network, "begin_building", None)
+    if begin is None:
+        return spec.network
+    return begin({**spec._asdict(), "output_shape": spec.sample_shape})
+
+
+def _connect_encoder(spec: Spec, network: Any) -> tuple[Any, Any]:
     import keras
 
     inputs = keras.Input(spec.sample_shape, dtype=spec.dtype, name="samples")
     prepare = getattr(spec.objective, "encoder_inputs", None)
-    code = spec.network.build_encoder(
+    return inputs, network.build_encoder(
         inputs if prepare is None else prepare(inputs, spec.network),
         latent_dim=spec.code_size,
         activation=spec.activation,
         latent_activation=spec.latent_activation,
     )
+
+
+def _build(spec: Spec) -> tuple[Any, Any]:
+    import keras
+
+    network = _begin(spec)
+    inputs, code = _connect_encoder(spec, network)
     _check_built(code, "build_encoder", (spec.code_size,))
     encoder = keras.Model(inputs, code, name="encoder")
+    return encoder, _build_decoder(spec, network)
+
+
+def _build_decoder(spec: Spec, network: Any) -> Any:
+    import keras
+
     codes = keras.Input((spec.latent_dim,), dtype=spec.dtype, name="latents")
-    outputs = spec.network.build_decoder(
+    outputs = network.build_decoder(
         codes,
         output_shape=spec.sample_shape,
         activation=spec.activation,
         output_activation=spec.output_activation,
     )
     _check_built(outputs, "build_decoder", spec.sample_shape)
-    return encoder, keras.Model(codes, outputs, name="decoder")
+    return keras.Model(codes, outputs, name="decoder")
 
 
 def _check_built(tensor: Any, method: str, shape: tuple[int, ...]) -> None:

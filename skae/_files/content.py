@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skae._engines.numpy.activations import ACTIVATIONS
+from skae._files.layers import SavedLayers, read_layers
 from skae._files.words import CLASSES, is_learner, make_learner
 from skae._objectives.combined import resolve_objective
 from skae._objectives.masking import weight_shapes
@@ -135,7 +136,8 @@ def check_tensors(
 ) -> None:
     """Check that the arrays are those of the network, before any is read."""
     network, objective = fitted["network"], fitted["objective"]
-    own = isinstance(network, OwnObject) or isinstance(objective, OwnObject)
+    own = isinstance(network, (OwnObject, SavedLayers))
+    own = own or isinstance(objective, OwnObject)
     if own:
         # Its shapes are compared when the run goes on, with those of the network.
         expected = {k: entry for k, entry in table.items() if k.startswith("weight_")}
@@ -146,7 +148,7 @@ def check_tensors(
     given = {name: entry for name, entry in table.items() if name in expected}
     if given != expected:
         raise ValueError("the weights are not those of the network")
-    others = {*table} - {*expected}
+    others = {*table} - {*expected} - _arrays_of(table, parameters, fitted)
     if run is not None:
         others -= {name for name in others if name.startswith("run_")}
         if run.get("strength") is not None:
@@ -166,6 +168,18 @@ def check_tensors(
         trained = [*expected.values()][is_masked(fitted["objective"]) :]
         if table["state_0"][1] != () or moments != trained * 2:
             raise ValueError("the state of the optimizer is not that of the network")
+
+
+def _arrays_of(table: Table, *held: dict[str, Any]) -> set[str]:
+    """Check that the arrays of networks of layers are there; give their names."""
+    networks = [one["network"] for one in held]
+    numbers = {
+        i for one in networks if isinstance(one, SavedLayers) for i in one.numbers
+    }
+    names = {name for name in table if name.startswith("array_")}
+    if names != {f"array_{i}" for i in numbers} or numbers != {*range(len(numbers))}:
+        raise ValueError("the arrays of the network are not those of its layers")
+    return names
 
 
 def _without_scaling(table: Table, names: set[str], n_features: int) -> set[str]:
@@ -201,7 +215,7 @@ def read_parameters(content: Any) -> dict[str, Any]:
     """Give the constructor's parameters; it checks them further itself."""
     parameters = {k: _value(v) for k, v in _expect(content, dict, "parameters").items()}
     for name, kinds in (
-        ("network", (str, OwnObject, *_NETWORKS.values())),
+        ("network", (str, OwnObject, SavedLayers, *_NETWORKS.values())),
         ("activation", (str, OwnObject)),
         ("latent_activation", (str, OwnObject)),
         ("output_activation", (str, OwnObject)),
@@ -235,10 +249,13 @@ def read_fitted(content: Any) -> dict[str, Any]:
         name: _value(fitted[name])
         for name in ("activation", "latent_activation", "output_activation")
     }
+    network = _value(fitted["network"])
+    # A network of the user's layers may end in none that is known.
+    known = _KERAS_ACTIVATIONS | ({None} if isinstance(network, SavedLayers) else set())
     for name, value in activations.items():
-        if not isinstance(value, OwnObject) and value not in _KERAS_ACTIVATIONS:
+        if not isinstance(value, OwnObject) and value not in known:
             raise ValueError(f"{name} is unknown")
-    networks = (OwnObject, *_NETWORKS.values())
+    networks = (OwnObject, SavedLayers, *_NETWORKS.values())
     objective = _objective(_value(fitted["objective"]))
     if isinstance(objective, tuple) and not isinstance(objective, OwnObject):
         objective = resolve_objective(objective)
@@ -251,7 +268,7 @@ def read_fitted(content: Any) -> dict[str, Any]:
         "n_iter": _int(fitted["n_iter"], 0, "n_iter"),
         "dtype": fitted["dtype"],
         "latent_dim": _int(fitted["latent_dim"], 1, "latent_dim", 2**31),
-        "network": _expect(_value(fitted["network"]), networks, "network"),
+        "network": _expect(network, networks, "network"),
         "objective": objective,
         "arranged": _expect(fitted["arranged"], str, "arranged"),
         "random_state": _expect(
@@ -321,6 +338,8 @@ def _value(value: Any) -> Any:
         return tuple(_value(item) for item in value)
     if isinstance(value, dict) and "object" in value:
         return OwnObject(_expect(value["object"], str, "object"))
+    if isinstance(value, dict) and "keras" in value:
+        return read_layers(value["keras"])
     for kind, classes in CLASSES.items():
         if isinstance(value, dict) and kind in value:
             named = classes[value[kind]]

@@ -32,7 +32,9 @@ from skae._files.content import (
     read_run,
     read_tensor_table,
 )
+from skae._files.layers import SavedLayers
 from skae._files.target import file_name, naming, refuse_folder
+from skae._files.words import numbered
 
 # Raised by one when older versions can't read the files any more.
 FORMAT_VERSION = 1
@@ -157,6 +159,10 @@ def read(path: str) -> Content:
         raise FileFormatError(
             f"{path!r} is damaged: its content does not match its digest."
         )
+    for held in (parameters, fitted):
+        if isinstance(held["network"], SavedLayers):
+            arrays = numbered(tensors, "array")
+            held["network"] = held["network"].filled(arrays, settled=held is fitted)
     return Content(parameters, fitted, tensors, run)
 
 
@@ -182,8 +188,9 @@ def _refuse_unreadable(data: bytes, text: str) -> None:
 
 
 _TOO_MUCH = (
-    "The names of the features and the losses of the epochs are more than a file "
-    "holds. Pickle the transformer, or fit it on data without feature names."
+    "The names of the features, the losses of the epochs and the layers of a network "
+    "of Keras models are more than a file holds. Pickle the transformer, or fit it on "
+    "data without feature names."
 )
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from skae._files.layers import layers_to_json
 from skae._fingerprints import digest
+from skae._keras_models import KerasNetwork, Settled, parts_in
 from skae._networks import ConvNetwork, DenseNetwork
 from skae._objectives.combined import Combined
 from skae._objectives.denoising import Denoising
@@ -96,6 +98,10 @@ def to_json(value: Any, name: str, own: bool = False) -> Any:
         value = value.objectives
     if isinstance(value, (tuple, list)):
         return [to_json(item, name, own) for item in value]
+    if type(value) in (KerasNetwork, Settled):
+        if own:
+            return {"object": f"KerasNetwork [{digest(parts_in(value))[:16]}]"}
+        return layers_to_json(value, name)
     for kind, classes in CLASSES.items():
         if type(value) in classes.values():
             parameters = value.get_params(deep=False)

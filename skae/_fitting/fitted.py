@@ -10,6 +10,7 @@ import numpy as np
 
 from skae._data.schema import Schema
 from skae._engines.scaled import Scaling
+from skae._files.layers import arrays_aside
 from skae._files.words import numbered, to_json
 from skae._models import Spec
 
@@ -112,6 +113,11 @@ class Fitted:
         state = self.optimizer_state or []
         tensors = {f"weight_{i}": w for i, w in enumerate(self.weights)}
         tensors |= {f"state_{i}": np.asarray(s) for i, s in enumerate(state)}
+        arrays: list[np.ndarray] = []
+        found: dict[Any, int] = {}
+        for held in content.values():
+            held["network"] = arrays_aside(held["network"], found, arrays)
+        tensors |= {f"array_{i}": array for i, array in enumerate(arrays)}
         if self.scaling is not None:
             tensors |= {"center": self.scaling.center, "scale": self.scaling.scale}
         return content, tensors

@@ -110,7 +110,9 @@ def make_spec(
         )
     if isinstance(spec.network, DenseNetwork):
         spec.network.linear_path = _resolve_path(spec)
-    return spec, scaling
+    # One that is made of finished models has settled what these settle.
+    specified = getattr(spec.network, "specified", None)
+    return (spec if specified is None else specified(spec, estimator)), scaling
 
 
 def _objective(estimator: Any, sample_shape: tuple[int, ...]) -> Any:
@@ -220,13 +222,13 @@ def resolve_network(network: Any) -> Any:
         callable(getattr(network, name, None))
         for name in ("build_encoder", "build_decoder")
     ):
-        return copy_with_keras(network, "the network")
+        settled = getattr(network, "_settled", None)
+        return copy_with_keras(network, "the network") if settled is None else settled()
     if is_a(network, "keras", "Model") or is_a(network, "tf_keras", "Model"):
         raise ValueError(
             f"The 'network' parameter of AutoencoderTransformer is a Keras model, "
-            f"{network.name!r}. Put its layers into an object with the methods "
-            "build_encoder and build_decoder (see 'A network of your own'), or hold a "
-            "whole autoencoder in KerasAutoencoderTransformer."
+            f"{network.name!r}. Pass KerasNetwork(encoder, decoder), or of one model "
+            "KerasNetwork(model, latent_layer=...)."
             f"{of_keras_2(network)}"
         )
     raise ValueError(

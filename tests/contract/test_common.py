@@ -7,9 +7,24 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skae import (
     AutoencoderTransformer,
     DenseNetwork,
+    KerasNetwork,
     RecurrentNetwork,
     Sparse,
 )
+
+
+def build_encoder(inputs, latent_dim):
+    from keras import layers
+
+    x = layers.Dense(8, activation="relu")(inputs)
+    return layers.Dense(latent_dim)(x)
+
+
+def build_decoder(latents, output_shape):
+    from keras import layers
+
+    return [layers.Dense(8, activation="relu"), layers.Dense(output_shape[0])]
+
 
 # Five epochs in TensorFlow: the checks fit hundreds of times, and ask for no good fit.
 ESTIMATORS = [
@@ -20,6 +35,9 @@ ESTIMATORS = [
     ),
     AutoencoderTransformer(missing="mask", epochs=5),
     AutoencoderTransformer(objective=Sparse(), epochs=5),
+    AutoencoderTransformer(
+        network=KerasNetwork(build_encoder, build_decoder), epochs=5
+    ),
     AutoencoderTransformer(network=RecurrentNetwork((8,)), epochs=5),
 ]
 
