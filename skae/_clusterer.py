@@ -3,7 +3,6 @@
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-import copy
 import math
 from numbers import Integral
 
@@ -26,6 +25,7 @@ from sklearn.utils.validation import (
 )
 
 from skae._autoencoder import AutoencoderTransformer
+from skae._drawn import draw_on, trains_on
 from skae._seeds import seeded
 from skae._shared_neighbors import find_clusters, silhouette
 from skae._threads import one_blas_thread
@@ -34,9 +34,6 @@ __all__ = ["AutoencoderClusterer"]
 
 # Copies are looked for in so many rows.
 _MOST_ROWS = 10_000
-# How far, and how strongly, latent vectors are drawn to their centres, and how long, as
-# a share of the epochs before.
-_SHARE, _STRENGTH, _EPOCHS = 0.8, 5.0, 0.2
 
 
 class AutoencoderClusterer(
@@ -203,9 +200,9 @@ class AutoencoderClusterer(
         seed = random_state.randint(np.iinfo(np.int32).max)
         labels, by_graph = find_clusters(Z, weight, self.n_clusters, seed)
         self.silhouette_ = silhouette(Z, labels, seed)
-        if by_graph and _trains_on(transformer):
+        if by_graph and trains_on(transformer):
             centers = _centers(Z, labels, weight, self.n_clusters)
-            _draw(transformer, rows, weight, centers[labels])
+            draw_on(transformer, rows, weight, centers[labels])
             Z = transformer.transform(rows)
         self.transformer_ = transformer
         self.cluster_centers_ = _centers(Z, labels, weight, self.n_clusters)
@@ -322,21 +319,6 @@ class AutoencoderClusterer(
         return pairwise_distances(Z, self.cluster_centers_.astype(Z.dtype))
 
 
-class _Centers:
-    """An objective: each latent vector is drawn to the centre of its cluster."""
-
-    def __init__(self, centers, strength):
-        self.centers, self.strength = centers, strength
-
-    def places(self, epoch, view):
-        """Give the places of all rows, once."""
-        if epoch:
-            return None
-        Z = view.encode_all()
-        places = ((1 - _SHARE) * Z + _SHARE * self.centers).astype(Z.dtype)
-        return places, self.strength / float(places.var() or 1)
-
-
 def _different(X, sample_weight):
     """Give the rows that differ, and what each weighs; None if all weigh the same."""
     weight = _check_sample_weight(
@@ -377,31 +359,3 @@ def _centers(Z, labels, weight, n_clusters):
     centers = np.repeat(means[:1], n_clusters, axis=0)
     centers[found] = means
     return centers.astype(Z.dtype)
-
-
-def _trains_on(transformer):
-    """Tell whether a transformer is one to train on, with places for its latents."""
-    return isinstance(transformer, AutoencoderTransformer) and not any(
-        hasattr(one, "places") for one in _objectives(transformer)
-    )
-
-
-def _objectives(transformer):
-    objective = transformer.objective
-    if objective is None:
-        return []
-    return [*objective] if isinstance(objective, (list, tuple)) else [objective]
-
-
-def _draw(transformer, rows, weight, places):
-    """Train on, with latent vectors drawn to their centres."""
-    centers = _Centers(places, -_STRENGTH * transformer.score(rows))
-    drawn = copy.deepcopy(transformer).set_params(
-        objective=[*_objectives(transformer), centers],
-        arrange=None,
-        epochs=math.ceil(_EPOCHS * transformer.n_iter_),
-        early_stopping=False,
-        warm_start=True,
-    )
-    # The transformer stays the one that was asked for, with other weights.
-    transformer.weights_ = drawn.fit(rows, sample_weight=weight).weights_

@@ -12,6 +12,7 @@ ROOT = Path(skae.__file__).parent
 FLOORS = [
     {"_load", "onnx"},
     {"_outliers", "_imputer", "_clusterer"},
+    {"_drawn"},
     {"_autoencoder", "_keras"},
     {"_keras_network"},
     {"_keras_checks"},
