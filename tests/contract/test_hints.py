@@ -101,7 +101,7 @@ def test_parts_of_an_object_are_set():
 def test_a_keras_model_is_no_network():
     keras = pytest.importorskip("keras")
     model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(3)], name="mine")
-    words = "Keras model, 'mine'.*build_encoder.*KerasAutoencoderTransformer"
+    words = "Keras model, 'mine'.*KerasNetwork.*latent_layer"
     with pytest.raises(ValueError, match=words):
         small(network=model).fit(X)
 
