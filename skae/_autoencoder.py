@@ -37,6 +37,7 @@ from skae._data.pairs import (
 from skae._data.resident import Resident
 from skae._data.schema import ATTRIBUTES, Schema
 from skae._data.sources import open_source
+from skae._data.sparse import sliced
 from skae._data.survey import survey
 from skae._data.validation import (
     check_finite,
@@ -304,6 +305,11 @@ class AutoencoderTransformer(
     data in float32 in float32; small integers, bool and float16 become float32,
     batch by batch.
 
+    **Sparse matrices** go wherever samples go in, and are made dense some rows at a
+    time. With `missing="mask"` a NaN that is stored is missing, and what is not stored
+    is zero. What comes out is dense. A learner as `arrange` gets dense rows, at most
+    10,000.
+
     **A network of your own** is an object with two methods that connect Keras
     layers. If it derives from `sklearn.base.BaseEstimator`, its parameters can be
     searched as `network__...`. Here, one with residual blocks and dropout:
@@ -533,9 +539,11 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), (n_samples, height, width) \
-                or (n_samples, height, width, channels)
-            The training data: rows of features, or images.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), \
+                (n_samples, height, width) or (n_samples, height, width, channels)
+            The training data: rows of features, or images. A sparse matrix, of any
+            format, gives the model of the same array. Up to 256 MiB it is trained on as
+            that array; of a larger one only some rows at a time are made dense.
 
         y : array-like of shape (n_samples,), default=None
             Labels for an `arrange` that learns from some, such as UMAP or
@@ -544,7 +552,7 @@ class AutoencoderTransformer(
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample in the loss. None is a weight of one each.
 
-        target : array-like of the shape of X, default=None
+        target : {array-like, sparse matrix} of the shape of X, default=None
             What is to be made of each sample, where that is not the sample itself:
             clean images for noisy ones, for instance. None is X.
 
@@ -580,12 +588,12 @@ class AutoencoderTransformer(
                 torch.utils.data.Dataset or DataLoader, array-like of shape \
                 (n_samples, ...), iterable of batches, str or path-like
             Where the samples come from. An array is whatever has a shape, a dtype and
-            slices, such as an `h5py.Dataset` or a `zarr.Array`; a frame will do. An
-            iterable must start anew each time it is iterated over, and ends where its
-            length, if it has one, says so. A batch is an array of samples, a tuple or
-            list (X,), (X, y) or (X, y, sample_weight) of arrays, or a dict of columns:
-            the only one, the one named "X", or columns of numbers, which are the
-            features. A data set of PyTorch gives single samples, any other batches. A
+            slices, such as an `h5py.Dataset` or a `zarr.Array`; a frame or a sparse
+            matrix will do. An iterable must start anew each time it is iterated over,
+            and ends where its length, if it has one, says so. A batch is an array or a
+            sparse matrix of samples, a tuple or list (X,), (X, y) or
+            (X, y, sample_weight) of them, or a dict of columns: the only one, the one
+            named "X", or columns of numbers, which are the features. A data set of PyTorch gives single samples, any other batches. A
             path is that of a directory of parquet files, or of images of one size,
             which are turned as their cameras were held and whose pixels are read as
             numbers from 0 to 1. Those of any other source are taken as they are.
@@ -660,8 +668,8 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), (n_samples, height, width) \
-                or (n_samples, height, width, channels)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), \
+                (n_samples, height, width) or (n_samples, height, width, channels)
             A chunk of the training data.
 
         y : Ignored
@@ -670,7 +678,7 @@ class AutoencoderTransformer(
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample in the loss. None is a weight of one each.
 
-        target : array-like of the shape of X, default=None
+        target : {array-like, sparse matrix} of the shape of X, default=None
             What is to be made of each sample, where that is not the sample itself:
             clean images for noisy ones, for instance. None is X.
 
@@ -688,7 +696,7 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
+        X : {array-like, sparse matrix} of shape (n_samples, ...)
             The samples, in the shape that `fit` saw.
 
         Returns
@@ -799,7 +807,7 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
+        X : {array-like, sparse matrix} of shape (n_samples, ...)
             The samples.
 
         y : Ignored
@@ -808,7 +816,7 @@ class AutoencoderTransformer(
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample in the mean. None is a weight of one each.
 
-        target : array-like of the shape of X, default=None
+        target : {array-like, sparse matrix} of the shape of X, default=None
             What is to be made of each sample, where that is not the sample itself:
             clean images for noisy ones, for instance. None is X.
 
@@ -846,7 +854,7 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
+        X : {array-like, sparse matrix} of shape (n_samples, ...)
             The samples.
 
         Returns
@@ -1013,6 +1021,7 @@ class AutoencoderTransformer(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.allow_nan = takes_missing(self)
+        tags.input_tags.sparse = True
         return tags
 
     @property
@@ -1024,6 +1033,7 @@ class AutoencoderTransformer(
     def _validate_fit(self, X, y, sample_weight, target, goes_on):
         """Check the training data, setting nothing; what is large stays where it is."""
         paired = target is not None
+        X, target = sliced(X), sliced(target)
         if large_array(X, limits.MAX_RESIDENT_BYTES):
             if sample_weight is not None:
                 sample_weight = check_weights(sample_weight, X)
