@@ -118,11 +118,12 @@ class AutoencoderTransformer(
         reconstructions stay as they are. It needs `latent_activation="linear"`, one of
         the networks of skae, and 20 different samples for each latent dimension.
         "spectral" does so where no direction would be stretched more than 3 times as
-        much as another. It also draws the latent vectors, in the last two fifths of
-        the epochs, to a spectral embedding of the graph of their nearest neighbours
-        [3]_, while the decoder goes on training. Clusters are set apart, and K-means
-        finds them in most of its runs; the error is some 5 to 20 percent higher. It
-        needs 5 epochs, 500 steps, 4 to 20 latent dimensions, and no early stopping.
+        much as another, and X holds no word weights (see `scale`). It also draws the
+        latent vectors, in the last two fifths of the epochs, to a spectral embedding of
+        the graph of their nearest neighbours [3]_, while the decoder goes on training.
+        Clusters are set apart, and K-means finds them in most of its runs; the error is
+        some 5 to 20 percent higher. It needs 5 epochs, 500 steps, 4 to 20 latent
+        dimensions, and no early stopping.
         An object with the method `fit_transform`, such as
         `sklearn.manifold.TSNE(perplexity=15)` or `umap.UMAP()`, maps the samples, and
         the latent vectors learn its map, centred and scaled to the variance one, while
@@ -140,10 +141,11 @@ class AutoencoderTransformer(
         puts the same into the weights at the end: the loss weighs columns alike,
         whatever their units, and the network takes and gives them as they are. It does
         so where the largest standard deviation is more than five times the smallest,
-        unless half of the columns share one range, as pixels do; columns that are alike
-        are divided by one number where their standard deviation is below 0.1 or above
-        10. It takes a network of dense layers with a linear output, loss "mse" or
-        "mae", no `objective`, and missing="error". The losses in `history_` are then
+        unless half of the columns share one range, as pixels do, or nine values in ten
+        are zero and the others of one size, as in word weights of texts; columns that
+        are alike are divided by one number where their standard deviation is below 0.1
+        or above 10. It takes a network of dense layers with a linear output, loss "mse"
+        or "mae", no `objective`, and missing="error". The losses in `history_` are then
         those of scaled columns, while `score` is in the units of X. `center_` and
         `scale_` hold what was found, which `warm_start` and `partial_fit` keep. None
         leaves columns as they are.
@@ -593,10 +595,11 @@ class AutoencoderTransformer(
             and ends where its length, if it has one, says so. A batch is an array or a
             sparse matrix of samples, a tuple or list (X,), (X, y) or
             (X, y, sample_weight) of them, or a dict of columns: the only one, the one
-            named "X", or columns of numbers, which are the features. A data set of PyTorch gives single samples, any other batches. A
-            path is that of a directory of parquet files, or of images of one size,
-            which are turned as their cameras were held and whose pixels are read as
-            numbers from 0 to 1. Those of any other source are taken as they are.
+            named "X", or columns of numbers, which are the features. A data set of
+            PyTorch gives single samples, any other batches. A path is that of a
+            directory of parquet files, or of images of one size, which are turned as
+            their cameras were held and whose pixels are read as numbers from 0 to 1.
+            Those of any other source are taken as they are.
 
         checkpoint : str or path-like, default=None
             A file that the run is written to after each epoch, and within an epoch

@@ -2,8 +2,9 @@
 
     python examples/benchmarks/quality.py [--data FOLDER] [--seeds 5] [JOB ...]
 
-The jobs are the files beside this one: "defaults", "missing", "outliers", "objectives"
-and "clusters". Each prints skae beside its peers, over several seeds, mean and worst.
+The jobs are the files beside this one: "defaults", "missing", "outliers", "objectives",
+"clusters" and "text". Each prints skae beside its peers, over several seeds, mean and
+worst.
 """
 
 import argparse

@@ -16,7 +16,7 @@ from skae._data.kinds import is_a
 from skae._engines.numpy.activations import ACTIVATIONS
 from skae._engines.scaled import Scaling
 from skae._fitting.fitted import Fitted
-from skae._fitting.scales import find_scaling
+from skae._fitting.scales import find_scaling, has_rare_columns
 from skae._fitting.schedules import learning_rates, warm_up_epochs
 from skae._layers import has_linear_ends, has_path
 from skae._models import Spec, of_keras_2, resolve
@@ -170,6 +170,7 @@ def make_plan(
             linear_latents=has_linear_latents(spec),
             early_stopping=held_out == "asked",
             shaped_by=spec.objective if shapes_latents(spec.objective) else None,
+            rare=str(estimator.arrange) == "spectral" and has_rare_columns(data),
         )
         arrangement, arranged = make_arrangement(estimator.arrange, facts)
     rate, initial = _learning_rate(

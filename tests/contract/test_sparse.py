@@ -230,6 +230,37 @@ def test_the_defaults_find_the_topics_of_texts(seed):
     assert found[0] > found[1] - 0.02
 
 
+def table(kind):
+    """Tables that are mostly zero, as arrays."""
+    random = np.random.RandomState(0)
+    if kind == "words":
+        return TfidfTransformer().fit_transform(documents(n_words=900)[0]).toarray()
+    town = np.eye(60)[random.randint(60, size=400)]
+    if kind == "one hot beside an income":
+        return np.column_stack([town, random.lognormal(10, 1, 400)])
+    if kind == "rare amounts in many units":
+        return town * random.lognormal(0, 1, (400, 60)) * np.logspace(-3, 3, 60)
+    assert kind == "dense"
+    return random.normal(size=(400, 60)) * np.logspace(-3, 3, 60)
+
+
+@pytest.mark.parametrize("kind", ["one hot beside an income", "dense",
+                                  "rare amounts in many units"])  # fmt: skip
+def test_columns_in_units_of_their_own_are_still_made_alike(kind):
+    X = table(kind)
+    ae = small().fit(sparse.csr_array(X))
+    np.testing.assert_allclose(ae.scale_, X.std(axis=0))
+
+
+def test_words_keep_their_weights_and_latents_their_scales():
+    X = table("words")
+    ours = AutoencoderTransformer(epochs=5).fit(X)
+    assert len(np.unique(ours.scale_)) == 1
+    assert "as words in texts are" in ours.arranged_
+    asked = AutoencoderTransformer(epochs=5, arrange="whiten").fit(X)
+    assert asked.arranged_ == "whiten"
+
+
 def test_texts_go_through_a_pipeline():
     texts = ["green eggs and ham", "eggs and toast", "red cars and buses"] * 10
     pipe = make_pipeline(TfidfVectorizer(), small(latent_dim=2), KMeans(2, n_init=1))
