@@ -197,10 +197,10 @@ class AutoencoderTransformer(
     early_stopping : bool or "auto", default="auto"
         Whether to set aside a part of the data, to stop when the loss on it no
         longer falls, and to keep the weights for which it was lowest. "auto" does so
-        on 8 to 10,000 samples where `epochs` is "auto", there is no `objective`, and
-        the network starts at PCA (see :class:`DenseNetwork`): the weights that it
-        starts from are the first to beat, so that few samples are not learned by
-        heart. `partial_fit` does not stop early.
+        on 8 to 10,000 samples, and on more of word weights (see `scale`), where
+        `epochs` is "auto", there is no `objective`, and the network starts at PCA (see
+        :class:`DenseNetwork`): the weights that it starts from are the first to beat,
+        so that few samples are not learned by heart. `partial_fit` does not stop early.
 
     validation_fraction : float, default=0.1
         The part of the data to set aside for early stopping. Must be between 0 and

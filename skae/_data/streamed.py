@@ -194,13 +194,14 @@ class Streamed:
             return self._sample
         return self._sample[self._to_train(self._sample)]
 
-    def some(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+    def some(self, n: int, exactly: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Give at most n of the rows to train on, always the same, and their weights.
 
-        Those of a source count alike. The sample of the survey spares it a pass; where
-        each worker has surveyed a part of it, all of them read the same rows.
+        Those of a source count alike. The sample of the survey spares it a pass, unless
+        n it must be where there are so many; where each worker has surveyed a part of
+        it, all of them read the same rows.
         """
-        if self._place[1] == 1:
+        if self._place[1] == 1 and not exactly:
             rows = self.sample()[:n]
             return rows, np.ones(len(rows))
         rows = np.concatenate(list(self._drawn(n, np.random.RandomState(0))))

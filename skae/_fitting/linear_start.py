@@ -12,6 +12,7 @@ from sklearn.utils.extmath import randomized_svd
 from skae._data import Data
 from skae._data.pairs import inputs_of, outputs_of
 from skae._engines.scaled import Scaling
+from skae._fitting.scales import has_rare_columns
 from skae._layers import ends
 from skae._models import Spec
 from skae._threads import one_blas_thread
@@ -39,7 +40,12 @@ def start_at_components(
     """
     n_values = math.prod(spec.sample_shape)
     n_bytes = n_values * data.dtype.itemsize * (1 + data.paired)
-    rows, weight = data.some(min(_MAX_ROWS, max(2, _MAX_BYTES // n_bytes)))
+    # The sample of a wide stream is too small for words, each of which few texts have.
+    exactly = data.streamed and has_rare_columns(data)
+    if exactly:
+        n_bytes = n_values * 8 * (1 + data.paired)
+    n_rows = min(_MAX_ROWS, max(2, _MAX_BYTES // n_bytes))
+    rows, weight = data.some(n_rows, exactly)
     X = inputs_of(rows, data.paired).reshape(len(rows), -1)
     share = weight.astype(np.float64) / weight.sum(dtype=np.float64)
     with np.errstate(all="ignore"):

@@ -300,8 +300,10 @@ def held_out(estimator: Any, spec: Spec, data: Data, partial: bool, new: bool) -
     plain = estimator.epochs == "auto" and spec.objective is None
     # A map that was asked for is learned, whatever it costs.
     plain = plain and (estimator.arrange is None or isinstance(estimator.arrange, str))
-    few = least <= data.n_kinds <= most
-    return "auto" if new and plain and few and has_path(spec.network) else ""
+    if not (new and plain and data.n_kinds >= least and has_path(spec.network)):
+        return ""
+    # Of words, each of which few texts have, many texts are few, too.
+    return "auto" if data.n_kinds <= most or has_rare_columns(data) else ""
 
 
 def _n_epochs(epochs: Any, n_kinds: int, n_steps: int) -> int:

@@ -14,11 +14,12 @@ from sklearn.feature_extraction.text import TfidfTransformer, TfidfVectorizer
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 from small import SMALL, small
 
 from skae import (
+    AutoencoderClusterer,
     AutoencoderImputer,
     AutoencoderOutlierDetector,
     AutoencoderTransformer,
@@ -286,6 +287,30 @@ def test_one_hot_columns_need_no_dense_encoder():
         if sparse_output:
             expected = Z
     assert_array_equal(Z, expected)
+
+
+@pytest.mark.parametrize("n_columns", [36, 600])
+def test_clusters_of_a_sparse_table_are_those_of_the_array(n_columns):
+    X = sparse.random(120, n_columns, 0.1, "csr", random_state=0)
+    X = sparse.vstack([X, -X[:20], X[::-1]]).tocsr()
+    ours, theirs = (
+        AutoencoderClusterer(3, transformer=small(), random_state=0).fit(x)
+        for x in (X, X.toarray())
+    )
+    assert_array_equal(ours.labels_, theirs.labels_)
+    assert_array_equal(ours.cluster_centers_, theirs.cluster_centers_)
+    assert_array_equal(ours.predict(X), ours.predict(X.toarray()))
+    assert_array_equal(ours.transform(X), theirs.transform(X.toarray()))
+
+
+def test_clusters_take_what_their_transformer_takes():
+    svd = AutoencoderClusterer(3, transformer=TruncatedSVD(3), random_state=0)
+    assert get_tags(svd).input_tags.sparse
+    assert svd.fit(CSR).predict(CSR).shape == (300,)
+    dense = AutoencoderClusterer(3, transformer=MinMaxScaler())
+    assert not get_tags(dense).input_tags.sparse
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        dense.fit(CSR)
 
 
 def test_tags_say_that_sparse_is_taken():
