@@ -141,7 +141,7 @@ class AutoencoderTransformer(
         puts the same into the weights at the end: the loss weighs columns alike,
         whatever their units, and the network takes and gives them as they are. It does
         so where the largest standard deviation is more than five times the smallest,
-        unless half of the columns share one range, as pixels do, or nine values in ten
+        unless half of the columns share one range, as pixels do, or seven values in ten
         are zero and the others of one size, as in word weights of texts; columns that
         are alike are divided by one number where their standard deviation is below 0.1
         or above 10. It takes a network of dense layers with a linear output, loss "mse"

@@ -21,7 +21,7 @@ _MAX_RATIO = 5.0
 _SHARED = 0.8
 # The share of zeros from which on how often a column is not zero is what makes its
 # standard deviation, as that of a word in texts.
-_MOSTLY_ZERO = 0.9
+_MOSTLY_ZERO = 0.7
 # Alike, they are left as they are where their standard deviation is within these.
 _PLAIN = 0.1, 10.0
 # The losses that mean the same of scaled columns.
