@@ -51,6 +51,7 @@ def find_scaling(
     if data.n_kinds < _MIN_ROWS:
         return None
     X, weight = _some(data)
+    X = X.astype(np.float64)
     with np.errstate(all="ignore"):
         center = np.average(X, axis=0, weights=weight)
         scale = np.sqrt(np.average((X - center) ** 2, axis=0, weights=weight))
@@ -71,18 +72,22 @@ def find_scaling(
 
 def has_rare_columns(data: Data) -> bool:
     """Tell whether columns are rarely anything but zero, as words in texts are."""
-    if len(data.schema.sample_shape) > 1 or data.n_kinds < _MIN_ROWS:
+    if len(data.schema.sample_shape) > 1:
         return False
     X = _some(data)[0]
-    X = X[:, (X != 0).any(axis=0)]
-    return X.size > 0 and not _share_a_range(X) and _are_rare(X)
+    if np.count_nonzero(X) > (1 - _MOSTLY_ZERO) * X.size:
+        return False
+    X = X[:, X.any(axis=0)].astype(np.float64)
+    if not X.size or not _are_rare(X) or _share_a_range(X):
+        return False
+    return data.n_kinds >= _MIN_ROWS
 
 
 def _some(data: Data) -> tuple[np.ndarray, np.ndarray]:
     """Give rows to tell scales from, and their weights."""
     n_values = data.schema.n_features_in * (1 + data.paired)
     rows, weight = data.some(min(_MAX_ROWS, max(2, _MAX_BYTES // (8 * n_values))))
-    return inputs_of(rows, data.paired).astype(np.float64), weight
+    return inputs_of(rows, data.paired), weight
 
 
 def _share_a_range(X: np.ndarray) -> bool:
