@@ -126,6 +126,7 @@ class Streamed:
                 "`validation_fraction`, or do without early_stopping."
             )
         self._aside = X, np.concatenate([w for _, w in found])
+        self._position = None
         self.n_train = n_kept - len(X)
         return True
 

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
-from sklearn.decomposition import TruncatedSVD
+from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfTransformer, TfidfVectorizer
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -25,6 +25,8 @@ from skae import (
     AutoencoderTransformer,
     Denoising,
 )
+from skae._data import limits
+from skae._fitting import linear_start
 
 CSR = sparse.random(300, 36, 0.1, format="csr", dtype=np.float32, random_state=0)
 DENSE = CSR.toarray()
@@ -263,6 +265,23 @@ def test_words_keep_their_weights_and_latents_their_scales():
     assert "as words in texts are" in ours.arranged_
     asked = AutoencoderTransformer(epochs=5, arrange="whiten").fit(X)
     assert asked.arranged_ == "whiten"
+
+
+def test_many_texts_start_at_the_components_of_all(small_limits, monkeypatch):
+    monkeypatch.setattr(limits, "MAX_SAMPLE_ROWS", 100)
+    monkeypatch.setattr(linear_start, "_MAX_ROWS", 100)
+    small_limits(resident=2**16, part=2**15, block=2**15, shuffle=2**16,
+                 long_shuffle=2**16)  # fmt: skip
+    X = TfidfTransformer().fit_transform(documents(n_words=900)[0])
+    # A step so small that the network stays where it starts.
+    ae = AutoencoderTransformer(
+        4, epochs=1, learning_rate="constant", learning_rate_init=1e-12, arrange=None
+    ).fit(X)
+    pca = PCA(4, svd_solver="full").fit(X.toarray())
+    expected = pca.inverse_transform(pca.transform(X.toarray()))
+    found = ae.inverse_transform(ae.transform(X))
+    error, best = (np.square(A - X.toarray()).mean() for A in (found, expected))
+    assert error < 1.001 * best
 
 
 def test_texts_go_through_a_pipeline():
