@@ -108,7 +108,10 @@ class Streamed:
         """
         n_kept = self._counts.n_kept
         self._seed = int(random_state.randint(2**31 - 1))
-        most = limits.MAX_ASIDE_BYTES / (self._checks.row_bytes * n_kept)
+        most_bytes = limits.MAX_ASIDE_BYTES
+        if not must and n_kept > limits.UNASKED_ROWS:
+            most_bytes = limits.UNASKED_ASIDE_BYTES
+        most = most_bytes / (self._checks.row_bytes * n_kept)
         self._threshold = int(2**32 * min(fraction, most))
         found = []
         for label, batch in self._source.ordered():
