@@ -37,6 +37,7 @@ from skae._data.pairs import (
 from skae._data.resident import Resident
 from skae._data.schema import ATTRIBUTES, Schema
 from skae._data.sources import open_source
+from skae._data.sparse import sliced
 from skae._data.survey import survey
 from skae._data.validation import (
     check_finite,
@@ -123,11 +124,12 @@ class AutoencoderTransformer(
         reconstructions stay as they are. It needs `latent_activation="linear"`, one of
         the networks of skae, and 20 different samples for each latent dimension.
         "spectral" does so where no direction would be stretched more than 3 times as
-        much as another. It also draws the latent vectors, in the last two fifths of
-        the epochs, to a spectral embedding of the graph of their nearest neighbours
-        [3]_, while the decoder goes on training. Clusters are set apart, and K-means
-        finds them in most of its runs; the error is some 5 to 20 percent higher. It
-        needs 5 epochs, 500 steps, 4 to 20 latent dimensions, and no early stopping.
+        much as another, and X holds no word weights (see `scale`). It also draws the
+        latent vectors, in the last two fifths of the epochs, to a spectral embedding of
+        the graph of their nearest neighbours [3]_, while the decoder goes on training.
+        Clusters are set apart, and K-means finds them in most of its runs; the error is
+        some 5 to 20 percent higher. It needs 5 epochs, 500 steps, 4 to 20 latent
+        dimensions, and no early stopping.
         An object with the method `fit_transform`, such as
         `sklearn.manifold.TSNE(perplexity=15)` or `umap.UMAP()`, maps the samples, and
         the latent vectors learn its map, centred and scaled to the variance one, while
@@ -145,10 +147,11 @@ class AutoencoderTransformer(
         puts the same into the weights at the end: the loss weighs columns alike,
         whatever their units, and the network takes and gives them as they are. It does
         so where the largest standard deviation is more than five times the smallest,
-        unless half of the columns share one range, as pixels do; columns that are alike
-        are divided by one number where their standard deviation is below 0.1 or above
-        10. It takes a network of dense layers with a linear output, loss "mse" or
-        "mae", no `objective`, and missing="error". The losses in `history_` are then
+        unless half of the columns share one range, as pixels do, or seven values in ten
+        are zero and the others of one size, as in word weights of texts; columns that
+        are alike are divided by one number where their standard deviation is below 0.1
+        or above 10. It takes a network of dense layers with a linear output, loss "mse"
+        or "mae", no `objective`, and missing="error". The losses in `history_` are then
         those of scaled columns, while `score` is in the units of X. `center_` and
         `scale_` hold what was found, which `warm_start` and `partial_fit` keep. None
         leaves columns as they are.
@@ -201,10 +204,10 @@ class AutoencoderTransformer(
     early_stopping : bool or "auto", default="auto"
         Whether to set aside a part of the data, to stop when the loss on it no
         longer falls, and to keep the weights for which it was lowest. "auto" does so
-        on 8 to 10,000 samples where `epochs` is "auto", there is no `objective`, and
-        the network starts at PCA (see :class:`DenseNetwork`): the weights that it
-        starts from are the first to beat, so that few samples are not learned by
-        heart. `partial_fit` does not stop early.
+        on 8 to 10,000 samples, and on more of word weights (see `scale`), where
+        `epochs` is "auto", there is no `objective`, and the network starts at PCA (see
+        :class:`DenseNetwork`): the weights that it starts from are the first to beat,
+        so that few samples are not learned by heart. `partial_fit` does not stop early.
 
     validation_fraction : float, default=0.1
         The part of the data to set aside for early stopping. Must be between 0 and
@@ -311,6 +314,11 @@ class AutoencoderTransformer(
     Data in float64 are computed and returned in float64, at about half the speed;
     data in float32 in float32; small integers, bool and float16 become float32,
     batch by batch.
+
+    **Sparse matrices** go wherever samples go in, and are made dense some rows at a
+    time. With `missing="mask"` a NaN that is stored is missing, and what is not stored
+    is zero. What comes out is dense. A learner as `arrange` gets dense rows, at most
+    10,000.
 
     **A network of your own** is an object with two methods that connect Keras
     layers. If it derives from `sklearn.base.BaseEstimator`, its parameters can be
@@ -541,10 +549,13 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), (n_samples, height, width) \
-                or (n_samples, height, width, channels)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), \
+                (n_samples, height, width) or (n_samples, height, width, channels)
             The training data: rows of features, or images; windows of series,
-            (n_samples, steps, channels); or volumes, of one axis more than images.
+            (n_samples, steps, channels); or volumes, of one axis more than images. A
+            sparse matrix, of any format, gives the model of the same array. Up to 256
+            MiB it is trained on as that array; of a larger one only some rows at a time
+            are made dense.
 
         y : array-like of shape (n_samples,), default=None
             Labels for an `arrange` that learns from some, such as UMAP or
@@ -553,7 +564,7 @@ class AutoencoderTransformer(
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample in the loss. None is a weight of one each.
 
-        target : array-like of the shape of X, default=None
+        target : {array-like, sparse matrix} of the shape of X, default=None
             What is to be made of each sample, where that is not the sample itself:
             clean images for noisy ones, for instance. None is X.
 
@@ -604,15 +615,16 @@ class AutoencoderTransformer(
                 torch.utils.data.Dataset or DataLoader, array-like of shape \
                 (n_samples, ...), iterable of batches, str or path-like
             Where the samples come from. An array is whatever has a shape, a dtype and
-            slices, such as an `h5py.Dataset` or a `zarr.Array`; a frame will do. An
-            iterable must start anew each time it is iterated over, and ends where its
-            length, if it has one, says so. A batch is an array of samples, a tuple or
-            list (X,), (X, y) or (X, y, sample_weight) of arrays, or a dict of columns:
-            the only one, the one named "X", or columns of numbers, which are the
-            features. A data set of PyTorch gives single samples, any other batches. A
-            path is that of a directory of parquet files, or of images of one size,
-            which are turned as their cameras were held and whose pixels are read as
-            numbers from 0 to 1. Those of any other source are taken as they are.
+            slices, such as an `h5py.Dataset` or a `zarr.Array`; a frame or a sparse
+            matrix will do. An iterable must start anew each time it is iterated over,
+            and ends where its length, if it has one, says so. A batch is an array or a
+            sparse matrix of samples, a tuple or list (X,), (X, y) or
+            (X, y, sample_weight) of them, or a dict of columns: the only one, the one
+            named "X", or columns of numbers, which are the features. A data set of
+            PyTorch gives single samples, any other batches. A path is that of a
+            directory of parquet files, or of images of one size, which are turned as
+            their cameras were held and whose pixels are read as numbers from 0 to 1.
+            Those of any other source are taken as they are.
 
         checkpoint : str or path-like, default=None
             A file that the run is written to after each epoch, and within an epoch
@@ -694,8 +706,8 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), (n_samples, height, width) \
-                or (n_samples, height, width, channels)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), \
+                (n_samples, height, width) or (n_samples, height, width, channels)
             A chunk of the training data.
 
         y : Ignored
@@ -704,7 +716,7 @@ class AutoencoderTransformer(
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample in the loss. None is a weight of one each.
 
-        target : array-like of the shape of X, default=None
+        target : {array-like, sparse matrix} of the shape of X, default=None
             What is to be made of each sample, where that is not the sample itself:
             clean images for noisy ones, for instance. None is X.
 
@@ -722,7 +734,7 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
+        X : {array-like, sparse matrix} of shape (n_samples, ...)
             The samples, in the shape that `fit` saw.
 
         Returns
@@ -833,7 +845,7 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
+        X : {array-like, sparse matrix} of shape (n_samples, ...)
             The samples.
 
         y : Ignored
@@ -842,7 +854,7 @@ class AutoencoderTransformer(
         sample_weight : array-like of shape (n_samples,), default=None
             The weight of each sample in the mean. None is a weight of one each.
 
-        target : array-like of the shape of X, default=None
+        target : {array-like, sparse matrix} of the shape of X, default=None
             What is to be made of each sample, where that is not the sample itself:
             clean images for noisy ones, for instance. None is X.
 
@@ -880,7 +892,7 @@ class AutoencoderTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
+        X : {array-like, sparse matrix} of shape (n_samples, ...)
             The samples.
 
         Returns
@@ -1049,6 +1061,7 @@ class AutoencoderTransformer(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.allow_nan = takes_missing(self)
+        tags.input_tags.sparse = True
         return tags
 
     @property
@@ -1060,6 +1073,7 @@ class AutoencoderTransformer(
     def _validate_fit(self, X, y, sample_weight, target, goes_on):
         """Check the training data, setting nothing; what is large stays where it is."""
         paired = target is not None
+        X, target = sliced(X), sliced(target)
         if large_array(X, limits.MAX_RESIDENT_BYTES):
             if sample_weight is not None:
                 sample_weight = check_weights(sample_weight, X)

@@ -7,6 +7,7 @@ import math
 from numbers import Integral
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -15,25 +16,22 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.metrics import pairwise_distances
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import (
-    _check_sample_weight,
     check_is_fitted,
     has_fit_parameter,
     validate_data,
 )
 
 from skae._autoencoder import AutoencoderTransformer
+from skae._different_rows import different_rows
 from skae._drawn import draw_on, trains_on
 from skae._seeds import seeded
 from skae._shared_neighbors import find_clusters, silhouette
 from skae._threads import one_blas_thread
 
 __all__ = ["AutoencoderClusterer"]
-
-# Copies are looked for in so many rows.
-_MOST_ROWS = 10_000
 
 
 class AutoencoderClusterer(
@@ -167,7 +165,8 @@ class AutoencoderClusterer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
+                (n_samples, ...)
             The rows, or images.
 
         y : Ignored
@@ -188,10 +187,10 @@ class AutoencoderClusterer(
             different rows than clusters.
         """
         X = self._validate(X, reset=True)
-        rows, weight = _different(X, sample_weight)
-        if len(rows) < self.n_clusters:
+        rows, weight = different_rows(X, sample_weight)
+        if rows.shape[0] < self.n_clusters:
             raise ValueError(
-                f"n_samples={len(rows)} should be >= n_clusters={self.n_clusters}: "
+                f"n_samples={rows.shape[0]} should be >= n_clusters={self.n_clusters}: "
                 "there are fewer different rows than clusters. Ask for fewer clusters."
             )
         random_state = check_random_state(self.random_state)
@@ -215,7 +214,8 @@ class AutoencoderClusterer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
+                (n_samples, ...)
             The rows, or images.
 
         y : Ignored
@@ -236,7 +236,8 @@ class AutoencoderClusterer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
+                (n_samples, ...)
             The rows, or images.
 
         Returns
@@ -253,7 +254,8 @@ class AutoencoderClusterer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
+                (n_samples, ...)
             The rows, or images.
 
         Returns
@@ -296,6 +298,7 @@ class AutoencoderClusterer(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.sparse = _takes_sparse(self.transformer)
         return tags
 
     def _validate(self, X, reset):
@@ -306,11 +309,14 @@ class AutoencoderClusterer(
         shape = X.shape[1:] if getattr(X, "ndim", 2) > 2 else None
         if shape is not None:
             X = np.reshape(X, (len(X), math.prod(shape)))
-        X = validate_data(self, X, reset=reset, dtype=dtype)
+        accepted = "csr" if _takes_sparse(self.transformer) else False
+        X = validate_data(self, X, reset=reset, dtype=dtype, accept_sparse=accepted)
         if reset:
             self._sample_shape = shape
         elif shape is None:
             shape = self._sample_shape
+        if issparse(X):
+            return X
         return X if shape is None else X.reshape(len(X), *shape)
 
     @one_blas_thread()
@@ -319,20 +325,12 @@ class AutoencoderClusterer(
         return pairwise_distances(Z, self.cluster_centers_.astype(Z.dtype))
 
 
-def _different(X, sample_weight):
-    """Give the rows that differ, and what each weighs; None if all weigh the same."""
-    weight = _check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True
-    )
-    if not weight.all():
-        X, weight = X[weight > 0], weight[weight > 0]
-    if 0 < len(X) <= _MOST_ROWS:
-        flat = X.reshape(len(X), -1)
-        _, first, which = np.unique(
-            flat, axis=0, return_index=True, return_inverse=True
-        )
-        X, weight = X[first], np.bincount(which.ravel(), weights=weight)
-    return X, None if (weight == weight[:1]).all() else weight
+def _takes_sparse(transformer):
+    """Tell whether a transformer, or the default one, takes sparse matrices."""
+    if transformer is None:
+        transformer = AutoencoderTransformer()
+    tagged = hasattr(transformer, "__sklearn_tags__")
+    return tagged and get_tags(transformer).input_tags.sparse
 
 
 def _fitted(transformer, rows, weight, random_state):

@@ -3,8 +3,8 @@
     python examples/benchmarks/quality.py [--data FOLDER] [--seeds 5] [JOB ...]
 
 The jobs are the files beside this one: "defaults", "missing", "outliers", "objectives",
-"clusters" and "series". Each prints skae beside its peers, over several seeds, mean and
-worst.
+"clusters", "series" and "text". Each prints skae beside its peers, over several seeds,
+mean and worst.
 """
 
 import argparse

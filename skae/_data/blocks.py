@@ -15,6 +15,7 @@ from skae._data import limits
 from skae._data.arrays import ArraySource, large_array
 from skae._data.checks import BatchChecks
 from skae._data.source import Source, reading
+from skae._data.sparse import SparseRows, sliced
 from skae._data.streamed import ahead
 from skae._data.validation import check_samples
 
@@ -33,8 +34,12 @@ def over_blocks(
     a row of the result, if that is what takes memory.
     """
     if check is None:
+        X = sliced(X)
         check = functools.partial(check_samples, estimator, reset=False)
-    if not large_array(X, limits.MAX_RESIDENT_BYTES, width):
+    # What is sparse takes little memory, and a dense copy should, too.
+    sparse = isinstance(X, SparseRows)
+    limit = limits.BLOCK_BYTES if sparse else limits.MAX_RESIDENT_BYTES
+    if not large_array(X, limit, width):
         return function(check(X))
     out, start = None, 0
     for label, batch in ArraySource(X, width=width).ordered():

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from skae._data.sparse import sliced
+
 # Classes of data sets, by package; only `fit_dataset` reads them.
 _DATA_SETS = (
     ("tensorflow", "data.Dataset"),
@@ -50,12 +52,12 @@ def is_frame(X: Any) -> bool:
 
 
 def as_array(X: Any) -> np.ndarray:
-    """Give what a source holds as an array of NumPy, tensors of PyTorch too."""
+    """Give what a source holds as a dense array of NumPy, tensors of PyTorch too."""
     if hasattr(X, "detach"):  # of a device, of a graph, of a dtype that NumPy lacks
         X = X.detach().cpu()
         if str(X.dtype) == "torch.bfloat16":
             X = X.float()
-    return np.asarray(X)
+    return np.asarray(sliced(X))
 
 
 def takes_missing(estimator: Any) -> bool:

@@ -12,6 +12,8 @@ MAX_RESIDENT_BYTES = 256 * 2**20
 PART_BYTES = 32 * 2**20
 # The most that is set aside of a stream, since it is evaluated after each epoch.
 MAX_ASIDE_BYTES = 64 * 2**20
+# The most of many rows where nobody has asked to set some aside.
+UNASKED_ROWS, UNASKED_ASIDE_BYTES = 10_000, 16 * 2**20
 # Bytes read at once where a source is read as it lies.
 BLOCK_BYTES = 32 * 2**20
 # Rows are drawn from a buffer of this size where it is filled from many places, and

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from skae._data.kinds import as_array
+from skae._data.sparse import sliced
 from skae._data.validation import check_samples
 from skae._warn import warn
 
@@ -56,8 +58,8 @@ def tell_of_unused_target(X: Any, y: Any, way: str) -> None:
     shapes = [tuple(getattr(part, "shape", ())) for part in (X, y)]
     if y is X or shapes[0] != shapes[1] or len(shapes[0]) < 2 or shapes[0][1] < 2:
         return
-    values = np.asarray(y)
-    if values.dtype.kind != "f" or np.array_equal(values, np.asarray(X)):
+    values = as_array(y)
+    if values.dtype.kind != "f" or np.array_equal(values, as_array(X)):
         return
     warn(
         f"y has the shape of X, {shapes[0]}, and is not used: an autoencoder is "
@@ -77,6 +79,7 @@ class Targets:
     """Gives the targets of one block of X after the other."""
 
     def __init__(self, estimator: Any, target: Any, X: Any):
+        target = sliced(target)
         check_length(target, X.shape[0] if hasattr(X, "shape") else len(X))
         self._estimator, self._target, self._start = estimator, target, 0
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 
 from skae._data.kinds import is_source
 
@@ -24,12 +23,6 @@ def refuse_what_is_no_array(estimator: Any, X: Any, fits: bool) -> None:
         raise TypeError(
             f"X must be an array of samples, got {what}. Data sets, generators and "
             f"directories of files are for `{method}`: {name}(...).{method}(source)."
-        )
-    if issparse(X):
-        raise TypeError(
-            "Sparse data was passed for X, but dense data is required. Use "
-            "'.toarray()' to convert to a dense numpy array; encoders of scikit-learn "
-            "give one with sparse_output=False."
         )
     if isinstance(X, np.ma.MaskedArray) and np.ma.getmaskarray(X).any():
         raise ValueError(

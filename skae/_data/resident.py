@@ -154,8 +154,9 @@ class Resident:
         n = limits.sample_rows(math.prod(self._X.shape[1:]))
         return self._X[np.random.RandomState(0).permutation(self._rows)[:n]]
 
-    def some(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+    def some(self, n: int, exactly: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Give at most n of the rows to train on, always the same, with weights."""
+        del exactly
         rows = self._rows
         if len(rows) == self.n_rows <= n:
             return self._X, self.weight

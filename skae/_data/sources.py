@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from scipy.sparse import issparse
-
 from skae._data import limits
 from skae._data.arrays import ArraySource
 from skae._data.files import open_path
 from skae._data.kinds import as_array, is_a, is_frame
 from skae._data.pytorch import open_loader, open_samples
 from skae._data.source import Batch, RunSource, Source, take_apart
+from skae._data.sparse import sliced
 
 # Rows of a slice of a data set or a frame.
 _SLICE_ROWS = 256
@@ -43,6 +42,7 @@ def open_source(source: Any, once: bool = False) -> Source:
     if is_a(source, "keras", "utils.PyDataset"):
         return _open_batches(source)
     _refuse_unreadable(source, once)
+    source = sliced(source)
     if is_frame(source):
         return _open_frame(source)
     shape = getattr(source, "shape", None)
@@ -75,12 +75,6 @@ def _refuse_unreadable(source: Any, once: bool) -> None:
             "source once more for each epoch. Pass something that starts anew whenever "
             "it is iterated over: a list, a tf.data.Dataset, or an object whose "
             "__iter__ is a generator function."
-        )
-    if issparse(source):
-        raise TypeError(
-            "The source is a sparse matrix; expected dense rows. Pass X.toarray(), or "
-            "where that is too large an object whose __iter__ gives X[i:j].toarray(), "
-            "some rows at a time."
         )
 
 

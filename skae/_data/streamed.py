@@ -108,7 +108,10 @@ class Streamed:
         """
         n_kept = self._counts.n_kept
         self._seed = int(random_state.randint(2**31 - 1))
-        most = limits.MAX_ASIDE_BYTES / (self._checks.row_bytes * n_kept)
+        most_bytes = limits.MAX_ASIDE_BYTES
+        if not must and n_kept > limits.UNASKED_ROWS:
+            most_bytes = limits.UNASKED_ASIDE_BYTES
+        most = most_bytes / (self._checks.row_bytes * n_kept)
         self._threshold = int(2**32 * min(fraction, most))
         found = []
         for label, batch in self._source.ordered():
@@ -126,6 +129,7 @@ class Streamed:
                 "`validation_fraction`, or do without early_stopping."
             )
         self._aside = X, np.concatenate([w for _, w in found])
+        self._position = None
         self.n_train = n_kept - len(X)
         return True
 
@@ -198,13 +202,14 @@ class Streamed:
             return self._sample
         return self._sample[self._to_train(self._sample)]
 
-    def some(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+    def some(self, n: int, exactly: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Give at most n of the rows to train on, always the same, and their weights.
 
-        Those of a source count alike. The sample of the survey spares it a pass; where
-        each worker has surveyed a part of it, all of them read the same rows.
+        Those of a source count alike. The sample of the survey spares it a pass, unless
+        n it must be where there are so many; where each worker has surveyed a part of
+        it, all of them read the same rows.
         """
-        if self._place[1] == 1:
+        if self._place[1] == 1 and not exactly:
             rows = self.sample()[:n]
             return rows, np.ones(len(rows))
         rows = np.concatenate(list(self._drawn(n, np.random.RandomState(0))))

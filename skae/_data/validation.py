@@ -15,6 +15,7 @@ from skae._data.refusals import (
     refuse_many_axes,
     refuse_what_is_no_array,
 )
+from skae._data.sparse import SparseRows, sliced
 
 # These dtypes are kept and converted batch by batch: a copy in float32 would take
 # four times the memory of uint8 images.
@@ -33,7 +34,8 @@ def check_samples(estimator, X, reset):
     if not reset and _is_plain(estimator, X):
         return X
     refuse_what_is_no_array(estimator, X, fits=reset)
-    if hasattr(X, "detach"):
+    X = sliced(X)
+    if hasattr(X, "detach") or isinstance(X, SparseRows):
         X = as_array(X)
     if isinstance(X, (list, tuple)):
         with in_our_words(estimator):

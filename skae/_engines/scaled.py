@@ -8,6 +8,7 @@ trainer nobody sees it: what it hands out are weights for the table as it is.
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
+import math
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -18,8 +19,8 @@ from skae._engines.protocol import Put, Trainer, Weights
 from skae._layers import ends
 from skae._threads import one_blas_thread
 
-# Rows that are scaled at once.
-_BLOCK_ROWS = 4096
+# Values that are scaled at once.
+_BLOCK_VALUES = 2**18
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,9 @@ class Scaling:
     def apply(self, X: np.ndarray, dtype: Any) -> np.ndarray:
         """Give samples, or pairs of them, as the program sees them."""
         out = np.empty(X.shape, dtype)
-        for start in range(0, len(X), _BLOCK_ROWS):
-            block = slice(start, start + _BLOCK_ROWS)
+        n_rows = max(1, _BLOCK_VALUES // math.prod(X.shape[1:]))
+        for start in range(0, len(X), n_rows):
+            block = slice(start, start + n_rows)
             out[block] = (X[block] - self.center) / self.scale
         return out
 

@@ -12,13 +12,17 @@ from sklearn.utils.extmath import randomized_svd
 from skae._data import Data
 from skae._data.pairs import inputs_of, outputs_of
 from skae._engines.scaled import Scaling
+from skae._fitting.scales import has_rare_columns
 from skae._layers import ends
 from skae._models import Spec
 from skae._threads import one_blas_thread
 
 # Rows, and their bytes, that stand for all, and how many are decomposed at once.
 _MAX_ROWS, _MAX_BYTES = 20_000, 2**26
-_BLOCK_ROWS = 2048
+_BLOCK_ROWS, _FEW_ROWS = 2048, 512
+# How often all rows of a stream are read for their components, and how many components
+# more than are asked for are looked for, as Halko, Martinsson and Tropp (2011) do.
+_N_PASSES, _MORE_COMPONENTS = 5, 10
 # Up to this many rows or columns the decomposition is exact.
 _MAX_EXACT = 2000
 
@@ -39,7 +43,12 @@ def start_at_components(
     """
     n_values = math.prod(spec.sample_shape)
     n_bytes = n_values * data.dtype.itemsize * (1 + data.paired)
-    rows, weight = data.some(min(_MAX_ROWS, max(2, _MAX_BYTES // n_bytes)))
+    # The sample of a wide stream is too small for words, each of which few texts have.
+    exactly = data.streamed and has_rare_columns(data)
+    if exactly:
+        n_bytes = n_values * 8 * (1 + data.paired)
+    n_rows = min(_MAX_ROWS, max(2, _MAX_BYTES // n_bytes))
+    rows, weight = data.some(n_rows, exactly)
     X = inputs_of(rows, data.paired).reshape(len(rows), -1)
     share = weight.astype(np.float64) / weight.sum(dtype=np.float64)
     with np.errstate(all="ignore"):
@@ -48,7 +57,14 @@ def start_at_components(
             wanted = outputs_of(rows, data.paired).reshape(len(rows), -1)
             middle = weighted_mean(wanted, share)
         unit = np.ones(n_values) if scaling is None else scaling.scale
-        V = principal_components(X, share, spec.latent_dim, mean, unit)
+        if exactly:
+            many = spec.latent_dim + _MORE_COMPONENTS
+            V = principal_components(X, share, many, mean, unit)
+            mean, V = _of_all_rows(data, V)
+            V = V[:, : spec.latent_dim]
+            middle = middle if data.paired else mean
+        else:
+            V = principal_components(X, share, spec.latent_dim, mean, unit)
     if scaling is not None:
         mean, middle = scaling.apply(np.stack([mean, middle]), np.float64)
     weights = list(weights)
@@ -58,6 +74,36 @@ def start_at_components(
     for i, value in zip(places, (-mean @ V, V, V.T, middle), strict=True):
         weights[i] = np.array(value, weights[i].dtype)
     return weights
+
+
+def _of_all_rows(data: Data, V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the mean of all rows of a stream, and their components, from those of some.
+
+    By subspace iteration: the covariance is taken times the components, block by block.
+    """
+    for _ in range(_N_PASSES):
+        sums = _Sums(V)
+        data.encode_all(sums.add)
+        mean = sums.total / data.n_train
+        product = sums.product / data.n_train - np.outer(mean, mean @ V)
+        V = np.linalg.svd(product, full_matrices=False)[0]
+    return mean, with_signs(V)
+
+
+class _Sums:
+    """Adds up rows, and their outer products times components."""
+
+    def __init__(self, V: np.ndarray):
+        self._components = V
+        self.product, self.total = np.zeros(V.shape), np.zeros(len(V))
+
+    def add(self, X: np.ndarray) -> np.ndarray:
+        X = X.reshape(len(X), -1)
+        for start in range(0, len(X), _FEW_ROWS):
+            some = X[start : start + _FEW_ROWS].astype(np.float64)
+            self.product += some.T @ (some @ self._components)
+            self.total += some.sum(axis=0)
+        return np.empty((len(X), 0))
 
 
 def weighted_mean(X: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -101,7 +147,10 @@ def principal_components(
             V /= np.where(lengths > 1e-6 * lengths.max(initial=0), lengths, np.inf)
         else:
             V = randomized_svd(scaled, n, random_state=0)[2].T
-    # Of a component and its opposite, the one with its largest value positive.
-    largest = V[np.abs(V).argmax(axis=0), np.arange(n)]
-    V = V * np.where(largest < 0, -1.0, 1.0)
-    return np.pad(V, ((0, 0), (0, n_components - n)))
+    return np.pad(with_signs(V), ((0, 0), (0, n_components - n)))
+
+
+def with_signs(V: np.ndarray) -> np.ndarray:
+    """Give each component or its opposite, so that its largest value is positive."""
+    largest = V[np.abs(V).argmax(axis=0), np.arange(V.shape[1])]
+    return V * np.where(largest < 0, -1.0, 1.0)

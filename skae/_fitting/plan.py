@@ -16,7 +16,7 @@ from skae._data.kinds import is_a
 from skae._engines.numpy.activations import ACTIVATIONS
 from skae._engines.scaled import Scaling
 from skae._fitting.fitted import Fitted
-from skae._fitting.scales import find_scaling
+from skae._fitting.scales import find_scaling, has_rare_columns
 from skae._fitting.schedules import learning_rates, warm_up_epochs
 from skae._layers import has_linear_ends, has_path
 from skae._models import Spec, of_keras_2, resolve
@@ -184,6 +184,7 @@ def make_plan(
             linear_latents=has_linear_latents(spec),
             early_stopping=held_out == "asked",
             shaped_by=spec.objective if shapes_latents(spec.objective) else None,
+            rare=str(estimator.arrange) == "spectral" and has_rare_columns(data),
         )
         arrangement, arranged = make_arrangement(estimator.arrange, facts)
     rate, initial = _learning_rate(
@@ -315,8 +316,10 @@ def held_out(estimator: Any, spec: Spec, data: Data, partial: bool, new: bool) -
     plain = estimator.epochs == "auto" and spec.objective is None
     # A map that was asked for is learned, whatever it costs.
     plain = plain and (estimator.arrange is None or isinstance(estimator.arrange, str))
-    few = least <= data.n_kinds <= most
-    return "auto" if new and plain and few and has_path(spec.network) else ""
+    if not (new and plain and data.n_kinds >= least and has_path(spec.network)):
+        return ""
+    # Of words, each of which few texts have, many texts are few, too.
+    return "auto" if data.n_kinds <= most or has_rare_columns(data) else ""
 
 
 def _n_epochs(epochs: Any, n_kinds: int, n_steps: int) -> int:

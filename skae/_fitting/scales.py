@@ -19,6 +19,9 @@ _MAX_ROWS, _MAX_BYTES, _MIN_ROWS = 20_000, 2**25, 10
 _MAX_RATIO = 5.0
 # They share a range, as pixels do, where half of them reach over so much of the widest.
 _SHARED = 0.8
+# The share of zeros from which on how often a column is not zero is what makes its
+# standard deviation, as that of a word in texts.
+_MOSTLY_ZERO = 0.7
 # Alike, they are left as they are where their standard deviation is within these.
 _PLAIN = 0.1, 10.0
 # The losses that mean the same of scaled columns.
@@ -47,9 +50,8 @@ def find_scaling(
         return None
     if data.n_kinds < _MIN_ROWS:
         return None
-    n_values = data.schema.n_features_in * (1 + data.paired)
-    rows, weight = data.some(min(_MAX_ROWS, max(2, _MAX_BYTES // (8 * n_values))))
-    X = inputs_of(rows, data.paired).astype(np.float64)
+    X, weight = _some(data)
+    X = X.astype(np.float64)
     with np.errstate(all="ignore"):
         center = np.average(X, axis=0, weights=weight)
         scale = np.sqrt(np.average((X - center) ** 2, axis=0, weights=weight))
@@ -58,7 +60,9 @@ def find_scaling(
     if not varies.any() or not np.isfinite(scale).all():
         return None
     spread = scale[varies]
-    if spread.max() <= _MAX_RATIO * spread.min() or _share_a_range(X[:, varies]):
+    X = X[:, varies]
+    alike = spread.max() <= _MAX_RATIO * spread.min()
+    if alike or _share_a_range(X) or _are_rare(X):
         whole = float(np.sqrt(np.square(spread).mean()))
         if _PLAIN[0] <= whole <= _PLAIN[1]:
             return None
@@ -66,6 +70,41 @@ def find_scaling(
     return Scaling(center, np.where(varies, scale, 1.0))
 
 
+def has_rare_columns(data: Data) -> bool:
+    """Tell whether columns are rarely anything but zero, as words in texts are."""
+    if len(data.schema.sample_shape) > 1:
+        return False
+    X = _some(data)[0]
+    if np.count_nonzero(X) > (1 - _MOSTLY_ZERO) * X.size:
+        return False
+    X = X[:, X.any(axis=0)].astype(np.float64)
+    if not X.size or not _are_rare(X) or _share_a_range(X):
+        return False
+    return data.n_kinds >= _MIN_ROWS
+
+
+def _some(data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """Give rows to tell scales from, and their weights."""
+    n_values = data.schema.n_features_in * (1 + data.paired)
+    rows, weight = data.some(min(_MAX_ROWS, max(2, _MAX_BYTES // (8 * n_values))))
+    return inputs_of(rows, data.paired), weight
+
+
 def _share_a_range(X: np.ndarray) -> bool:
     width = np.ptp(X, axis=0)
     return bool((width >= _SHARED * width.max()).mean() >= 0.5)
+
+
+def _are_rare(X: np.ndarray) -> bool:
+    """Tell whether columns are rarely anything but zero, and then of one size.
+
+    Divided by its standard deviation, the rarest would weigh as much as any other, and
+    say the least. Nine columns of ten must be of one size, and none far beyond.
+    """
+    found = X != 0
+    if found.mean() > 1 - _MOSTLY_ZERO:
+        return False
+    with np.errstate(all="ignore"):
+        size = np.sqrt(np.square(X).sum(axis=0) / found.sum(axis=0))
+        low, high = np.quantile(size, [0.05, 0.95])
+    return bool(high <= _MAX_RATIO * low and size.max() <= _MAX_RATIO * high)

@@ -42,5 +42,7 @@ def make_arrangement(arrange: Any, facts: Facts) -> tuple[Any, str]:
         return Whitening(guarded=False), Whitening.name
     why_not = Spectral.why_not(facts)
     if why_not is not None:
-        return Whitening(), f"{Whitening.name}; not {Spectral.name}: {why_not}"
-    return Spectral(facts.n_epochs), f"{Whitening.name}, {Spectral.name}"
+        whitening = Whitening(rare=facts.rare)
+        return whitening, f"{whitening.told()}; not {Spectral.name}: {why_not}"
+    spectral = Spectral(facts.n_epochs, facts.rare)
+    return spectral, f"{Whitening.name}, {Spectral.name}"

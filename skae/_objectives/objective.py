@@ -116,6 +116,8 @@ class Facts(NamedTuple):
     early_stopping: bool
     # The objective, if it says where latent vectors lie or what they are like.
     shaped_by: Any = None
+    # Whether columns are rarely anything but zero, as words in texts are.
+    rare: bool = False
 
 
 def hooks(objective: Any) -> set[str]:

@@ -101,9 +101,9 @@ class Spectral:
 
     name = "spectral"
 
-    def __init__(self, n_epochs: int):
+    def __init__(self, n_epochs: int, rare: bool = False):
         self._first_epoch = math.ceil(BEGIN * n_epochs)
-        self._whitening = Whitening()
+        self._whitening = Whitening(rare=rare)
         self._whitened = False
         self._why_not = ""
 

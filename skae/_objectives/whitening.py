@@ -23,6 +23,9 @@ MIN_SAMPLES_PER_DIMENSION = 20
 # Where the map would stretch one direction so many times as much as another, the scales
 # of the latent space mean something, and are left as they are: see the benchmarks.
 MAX_CONDITION = 3.0
+# Each text differs from its nearest by words that few others have, as much in each
+# direction: what the map would stretch is noise.
+_RARE = "columns are rarely anything but zero, as words in texts are"
 # One in so many samples counts as a neighbour, and at least so many do.
 _ROWS_PER_NEIGHBOR, _MIN_NEIGHBORS = 200, 5
 # The neighbours of every eighth sample are looked up, and of so many at least.
@@ -77,11 +80,12 @@ class Whitening:
 
     name = "whiten"
 
-    def __init__(self, guarded: bool = True) -> None:
+    def __init__(self, guarded: bool = True, rare: bool = False) -> None:
         # Whether scales that mean something are left as they are, unless it was asked
         # to change them.
         self._guarded = guarded
-        self.why_left = ""
+        self._rare = rare
+        self.why_left = _RARE if rare else ""
 
     @staticmethod
     def why_not(facts: Facts) -> str | None:
@@ -103,6 +107,8 @@ class Whitening:
 
     def mapping(self, Z: np.ndarray) -> np.ndarray | None:
         """Find the map for these latent vectors, or say why to do without."""
+        if self._rare:
+            return None
         with one_blas_thread():
             found = local_whitening(Z)
             condition = float(np.linalg.cond(found))

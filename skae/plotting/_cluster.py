@@ -291,7 +291,7 @@ class ClusterDisplay:
         """
         images = pictures_or_none(X, kind, image_shape)
         codes, names = check_clusters(
-            clusters, len(X) if images is None else len(images)
+            clusters, np.shape(X)[0] if images is None else len(images)
         )
         notes, heading = describe(codes, names, labels, class_names)
         drawn = largest(codes, len(names), n_clusters)

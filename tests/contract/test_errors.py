@@ -102,7 +102,6 @@ BAD_DATA = {
     ),
     "6-D": (np.zeros((2,) * 6), ValueError, "Found array with dim 6"),
     "ragged": ([[1.0, 2.0], [3.0]], ValueError, "inhomogeneous"),
-    "sparse": (sparse.csr_array(X), TypeError, "Sparse data was passed"),
     "None": (None, ValueError, "Expected 2D array, got scalar array instead"),
 }
 BAD_IMAGES = {
@@ -555,7 +554,6 @@ LOST = {
         ValueError,
         "inhomogeneous.*resize",
     ),
-    "sparse": (sparse.csr_array(X), TypeError, r"\.toarray\(\).*sparse_output=False"),
     "NaN": (with_value(np.nan), ValueError, "contains NaN.*SimpleImputer"),
 }  # fmt: skip
 

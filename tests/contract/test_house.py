@@ -28,7 +28,7 @@ FLOORS = [
     {"_models"},
     {"_copies"},
     {"_fingerprints"},
-    {"_rows_apart", "_shared_neighbors"},
+    {"_different_rows", "_rows_apart", "_shared_neighbors"},
     {"_threads", "_process"},
     {"_graphs", "_hints", "_interrupts", "_links", "_seeds", "_warn"},
 ]

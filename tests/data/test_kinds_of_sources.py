@@ -11,7 +11,6 @@ import pandas as pd
 import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy import sparse
 from sklearn.datasets import load_digits
 from small import small as any_small
 
@@ -240,7 +239,6 @@ def test_a_frame_is_a_source(to):
 
 
 REFUSED = {
-    "sparse": (sparse.csr_array(X), TypeError, r"sparse.*X\[i:j\]\.toarray\(\)"),
     "paths": (["a.png", "b.png"], TypeError, "words such as 'a.png'.*directory"),
     "generator": ((x for x in [X]), TypeError, "only once"),
     "missing": ("no/such/folder", FileNotFoundError, "no/such/folder"),
