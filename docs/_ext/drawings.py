@@ -16,7 +16,10 @@ _ROW = re.compile(
     r"     - (\d[\d,.]*) times faster"
 )
 # Their code makes the figures that they show.
-_PAGES_WITH_FIGURES = ["getting_started", "user_guide/denoising", "user_guide/plotting"]
+_PAGES_WITH_FIGURES = [
+    "getting_started",
+    *(f"user_guide/{page}" for page in ("clusters", "denoising", "plotting")),
+]
 _WIDTH = 7.5
 _TIMES = "\N{MULTIPLICATION SIGN}"
 _ENCODER, _LATENT, _DECODER, _SAMPLE = "#8332c7", "#dec604", "#0e9ebb", "#a8a8a8"
@@ -141,6 +144,37 @@ def _speed(folder, page):
     _save(fig, folder / "speed.svg")
 
 
+def _arrangement(path):
+    """Draw latent vectors of digits without and with arrangement."""
+    import matplotlib.pyplot as plt
+    from scipy.optimize import linear_sum_assignment
+    from sklearn.cluster import KMeans
+    from sklearn.datasets import load_digits
+    from sklearn.decomposition import PCA
+    from sklearn.metrics import confusion_matrix
+
+    from skae import AutoencoderTransformer
+    from skae.plotting import EmbeddingDisplay
+
+    X, y = load_digits(return_X_y=True)
+    fig, axes = plt.subplots(1, 2, figsize=(_WIDTH, 3.8), layout="constrained")
+    for ax, arrange in zip(axes, (None, "spectral"), strict=True):
+        ae = AutoencoderTransformer(10, arrange=arrange, random_state=0)
+        Z = ae.fit_transform((X / 16).astype("float32"))
+        counts = confusion_matrix(
+            y, KMeans(10, n_init=10, random_state=0).fit_predict(Z)
+        )
+        found = counts[linear_sum_assignment(-counts)].sum() / len(y)
+        EmbeddingDisplay.from_embedding(PCA(2).fit_transform(Z), labels=y, ax=ax)
+        title = f"arrange={arrange!r}\nK-means finds {found:.0%} of the digits"
+        ax.set_title(title, fontsize=10)
+        ax.set(xlabel="PCA 0", ylabel="PCA 1")
+    fig.savefig(path, dpi=200)
+    darken(fig)
+    fig.savefig(dark_name(path), dpi=200)
+    plt.close(fig)
+
+
 class _OnMap(BaseEstimator):
     """Draw latent vectors to their places on a map, as the page on extending shows."""
 
@@ -220,6 +254,8 @@ def draw(app):
         page = source / f"{name}.rst"
         if not _is_new(folder / f"{page.stem}_1.png", page, Path(__file__)):
             _figures_of(page, folder)
+    if not _is_new(folder / "arrangement.png", Path(__file__)):
+        _arrangement(folder / "arrangement.png")
     explorer = extra / "explorer.html"
     made_of = [*plotting.glob("_page*"), plotting / "_explorer.py", Path(__file__)]
     if not _is_new(explorer, *made_of):
