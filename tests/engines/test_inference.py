@@ -14,7 +14,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork, _threads
+from skae import (
+    AutoencoderTransformer,
+    ConvNetwork,
+    DenseNetwork,
+    RecurrentNetwork,
+    _threads,
+)
 from skae._engines.numpy.activations import ACTIVATIONS
 from skae._engines.numpy.forward import Layer, forward
 from skae._engines.tensorflow import program
@@ -139,6 +145,25 @@ def test_the_input_stays_as_it_is():
 # ---------------------------------------------------------------- threads and limits
 
 
+class Odd:
+    """Layers of the user's, of sizes that are no multiples of anything."""
+
+    def build_encoder(self, inputs, *, latent_dim, **_):
+        from keras import layers
+
+        x = layers.Dense(37, activation="relu")(layers.Flatten()(inputs))
+        return layers.Dense(latent_dim)(x)
+
+    def build_decoder(self, latents, *, output_shape, **_):
+        from keras import layers
+
+        x = layers.Dense(int(np.prod(output_shape)))(layers.Dense(41)(latents))
+        return layers.Reshape(output_shape)(x)
+
+    def __repr__(self):
+        return "Odd()"
+
+
 def blas_threads():
     return [
         pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"
@@ -182,6 +207,26 @@ def test_transform_from_many_threads_is_transform(network):
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(work, range(8))) == [ae.score(part) for part in parts]
     assert blas_threads() == n_before
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        ConvNetwork((4, 6)),
+        ConvNetwork((5,), kernel_size=3),
+        RecurrentNetwork((5,)),
+        Odd(),
+    ],
+    ids=str,
+)
+def test_networks_of_keras_give_the_same_bits_however_a_batch_is_cut(network):
+    ae = AutoencoderTransformer(3, network=network, epochs=1, random_state=0)
+    images = np.concatenate([IMAGES] * 4)
+    latents = ae.fit(IMAGES).transform(images)
+    back = ae.inverse_transform(latents)
+    for n in (1, 2, 3, 5, 30, 100, 333, 1030):
+        assert_array_equal(ae.transform(images[:n]), latents[:n])
+        assert_array_equal(ae.inverse_transform(latents[:n]), back[:n])
 
 
 def test_the_limit_holds_in_any_thread():
@@ -291,7 +336,8 @@ def test_a_call_brings_its_rows_to_tensorflow_and_nothing_else(conv, monkeypatch
     conv.inverse_transform(Z), conv.inverse_transform(Z)
     monkeypatch.setattr(tf, "convert_to_tensor", counted)
     conv.transform(IMAGES[:5]), conv.inverse_transform(Z[:6])
-    assert brought == [(5, 8, 8), (6, 3)]
+    # Rows to fill up a tile come with them.
+    assert brought == [(8, 8, 8), (8, 3)]
 
 
 def test_the_first_calls_and_the_later_ones_give_the_same_bits(conv):

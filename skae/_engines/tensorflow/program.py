@@ -33,6 +33,9 @@ MAX_PROGRAMS = 32
 MAX_IDLE_BYTES = 64 * 2**20
 # Rows that `encode` and `decode` send through the network at once.
 BLOCK_ROWS = 1024
+# A block has a multiple of so many rows: kernels that multiply matrices treat rows left
+# over in another way, whose last bits would depend on how a batch is cut.
+_TILE_ROWS = 8
 _programs: OrderedDict[Hashable, "Program"] = OrderedDict()
 _lock = threading.Lock()
 
@@ -182,8 +185,12 @@ class Program:
         refuse_graph()
 
         def run(block: np.ndarray) -> np.ndarray:
+            n_rows = len(block)
             block = block.astype(self.spec.dtype, copy=False)
-            return function(tf.convert_to_tensor(block)).numpy()
+            if n_rows % _TILE_ROWS:
+                more = np.repeat(block[-1:], -n_rows % _TILE_ROWS, axis=0)
+                block = np.concatenate([block, more])
+            return function(tf.convert_to_tensor(block)).numpy()[:n_rows]
 
         if len(X) <= BLOCK_ROWS:
             return run(X)
