@@ -21,6 +21,7 @@ from sklearn.base import clone
 from skae._cutting import Cut, as_graph
 from skae._keras_checks import shaped
 from skae._process import import_tensorflow
+from skae._tiles import in_tiles
 
 # Rows in one forward pass: enough to keep the processor busy, and few enough for
 # the activations of a convolutional network to fit in memory.
@@ -130,12 +131,14 @@ def run(model: Any, X: np.ndarray) -> np.ndarray:
     """Apply a network to all rows of `X`, without the overhead of `predict`."""
     import keras
 
+    def apply(rows: np.ndarray) -> np.ndarray:
+        outputs: np.ndarray = keras.ops.convert_to_numpy(model(rows, training=False))
+        return outputs
+
     batches = (X[start : start + _ROWS] for start in range(0, len(X), _ROWS))
     # What overflows is refused by those who call this, in words.
     with np.errstate(all="ignore"):
-        return np.concatenate(
-            [keras.ops.convert_to_numpy(model(b, training=False)) for b in batches]
-        )
+        return np.concatenate([in_tiles(apply, batch) for batch in batches])
 
 
 def _stand_in(X: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ FLOORS = [
     {"_fingerprints"},
     {"_different_rows", "_rows_apart", "_shared_neighbors"},
     {"_threads", "_process"},
-    {"_graphs", "_hints", "_interrupts", "_links", "_seeds", "_warn"},
+    {"_graphs", "_hints", "_interrupts", "_links", "_seeds", "_tiles", "_warn"},
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 MODULES = {

@@ -26,6 +26,7 @@ from skae._fingerprints import fingerprint
 from skae._interrupts import ctrl_c_waits
 from skae._models import Spec, build_models, latent_models
 from skae._process import import_tensorflow, quiet, refuse_fork, refuse_graph
+from skae._tiles import in_tiles
 
 # Programs kept for later fits; the one used longest ago is let go first.
 MAX_PROGRAMS = 32
@@ -33,9 +34,6 @@ MAX_PROGRAMS = 32
 MAX_IDLE_BYTES = 64 * 2**20
 # Rows that `encode` and `decode` send through the network at once.
 BLOCK_ROWS = 1024
-# A block has a multiple of so many rows: kernels that multiply matrices treat rows left
-# over in another way, whose last bits would depend on how a batch is cut.
-_TILE_ROWS = 8
 _programs: OrderedDict[Hashable, "Program"] = OrderedDict()
 _lock = threading.Lock()
 
@@ -185,17 +183,13 @@ class Program:
         refuse_graph()
 
         def run(block: np.ndarray) -> np.ndarray:
-            n_rows = len(block)
             block = block.astype(self.spec.dtype, copy=False)
-            if n_rows % _TILE_ROWS:
-                more = np.repeat(block[-1:], -n_rows % _TILE_ROWS, axis=0)
-                block = np.concatenate([block, more])
-            return function(tf.convert_to_tensor(block)).numpy()[:n_rows]
+            return function(tf.convert_to_tensor(block)).numpy()
 
         if len(X) <= BLOCK_ROWS:
-            return run(X)
+            return in_tiles(run, X)
         blocks = np.split(X, range(BLOCK_ROWS, len(X), BLOCK_ROWS))
-        return np.concatenate([run(block) for block in blocks])
+        return np.concatenate([in_tiles(run, block) for block in blocks])
 
 
 def _first_run(function: Any, *signature: Any) -> Callable:
