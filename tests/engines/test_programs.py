@@ -104,6 +104,7 @@ def test_what_is_defined_anew_alike_shares_its_program(notebook):
         ae = small(network=notebook(NETWORK.format(factor=1)).Network())
         data = types.SimpleNamespace(
             dtype=np.dtype("f4"),
+            paired=False,
             range=lambda: (0, 1),
             schema=types.SimpleNamespace(sample_shape=(64,)),
         )
