@@ -36,3 +36,22 @@ def python(code, *args, warnings="error"):
     )
     assert result.returncode == 0, result.stdout + result.stderr[-3000:]
     return json.loads(result.stdout.splitlines()[-1])
+
+
+# What each format of `export` needs beside skae.
+EXPORT_NEEDS = {
+    "onnx": ("tf2onnx", "onnx", "onnxruntime"),
+    "tf_saved_model": (),
+    "litert": ("ai_edge_litert",),
+}
+
+
+def need(format):
+    """Skip a test where a format of `export` can't be written."""
+    for name in EXPORT_NEEDS[format]:
+        pytest.importorskip(name, reason='needs pip install "skae[export]"')
+    if format == "litert":
+        import keras
+
+        if tuple(map(int, keras.__version__.split(".")[:2])) < (3, 13):
+            pytest.skip("Keras writes LiteRT since 3.13")

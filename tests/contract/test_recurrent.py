@@ -17,7 +17,7 @@ from skae import (
     Variational,
 )
 from skae._models import Spec, build_models
-from tests.small import python
+from tests.small import need, python
 
 
 def waves(n_samples=60, n_steps=12, seed=0):
@@ -222,7 +222,7 @@ def test_it_is_exported(cell, format, tmp_path):
 
 
 def test_litert_has_no_such_layers(fitted, tmp_path):
-    pytest.importorskip("ai_edge_litert")
+    need("litert")
     with pytest.raises(RuntimeError, match=r"can't be exported to LiteRT.*counterpart"):
         fitted.export(tmp_path / "ae.tflite", format="litert")
     assert not (tmp_path / "ae.tflite").exists()

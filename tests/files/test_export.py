@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
-from small import python
+from small import EXPORT_NEEDS, need, python
 
 from skae import (
     AutoencoderTransformer,
@@ -20,26 +20,11 @@ from skae import (
 )
 from skae._engines.numpy.activations import ACTIVATIONS
 
-NEEDS = {
-    "onnx": ("tf2onnx", "onnx", "onnxruntime"),
-    "tf_saved_model": (),
-    "litert": ("ai_edge_litert",),
-}
 INPUTS = {"encoder": "samples", "decoder": "latents", "autoencoder": "samples"}
 X = (load_digits().data[:60] / 16).astype(np.float32)
 
 
-def need(format):
-    for name in NEEDS[format]:
-        pytest.importorskip(name, reason='needs pip install "skae[export]"')
-    if format == "litert":
-        import keras
-
-        if tuple(map(int, keras.__version__.split(".")[:2])) < (3, 13):
-            pytest.skip("Keras writes LiteRT since 3.13")
-
-
-@pytest.fixture(params=NEEDS)
+@pytest.fixture(params=EXPORT_NEEDS)
 def format(request):
     """Each format whose packages are installed."""
     need(request.param)
@@ -362,11 +347,11 @@ assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
 
 
 def test_it_is_silent_whatever_tensorflow_s_log_level(tmp_path):
-    for format in NEEDS:
+    for format in EXPORT_NEEDS:
         need(format)
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, tmp_path / "model", *NEEDS],
+        [sys.executable, "-c", SCRIPT, tmp_path / "model", *EXPORT_NEEDS],
         capture_output=True,
         text=True,
         env=environment,

@@ -15,7 +15,7 @@ import skae
 from skae import AutoencoderTransformer, ConvNetwork, Denoising, DenseNetwork
 from skae._data import limits
 from skae._engines import choice
-from tests.small import small
+from tests.small import need, small
 
 TABLE = StandardScaler().fit_transform(load_breast_cancer().data)[:200, :12]
 
@@ -313,8 +313,7 @@ def test_an_exported_encoder_takes_nan(fitted, tmp_path):
 @pytest.mark.parametrize("format", ["onnx", "litert"])
 def test_other_programs_take_nan(tmp_path, format, part):
     """What is written is run on samples with holes before it takes its place."""
-    for package in ("onnxruntime", "tf2onnx", "ai_edge_litert"):
-        pytest.importorskip(package)
+    need(format)
     ae = masked(epochs=1).fit(X.astype(np.float32))
     ae.export(tmp_path / "ae.file", format=format, part=part)
     if format == "onnx" and part == "encoder":
