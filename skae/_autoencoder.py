@@ -1134,6 +1134,11 @@ class AutoencoderTransformer(
         weight = np.ones(len(X))
         if takes_missing(self):
             weight = with_known(weight, X, data.paired)
+        if not weight.any():
+            raise ValueError(
+                "`validation_data` has no known value: expected some to compare "
+                "reconstructions with. Leave it out to train without."
+            )
         data.validate_on(X.astype(data.dtype, copy=False), weight)
 
     @outside_strategy
@@ -1158,15 +1163,11 @@ class AutoencoderTransformer(
             if start.fitted is not None:
                 return self._adopt(start.fitted, before, program=program)
         aside = held_out(self, spec, data, partial, new=before is None)
-        given = data.n_aside > 0
-        if (
-            aside
-            and not given
-            and not data.set_aside(
-                self.validation_fraction, start.random_state, must=aside == "asked"
-            )
-        ):
-            aside = ""
+        # Those of `validation_data` take the place of a part.
+        if aside and not data.n_aside:
+            must, fraction = aside == "asked", self.validation_fraction
+            if not data.set_aside(fraction, start.random_state, must=must):
+                aside = ""
         plan = make_plan(self, spec, scaling, data, start.n_steps, aside, partial)
         with lease(program, plan) as trainer:
             run = Run(plan, program, trainer, data, start)

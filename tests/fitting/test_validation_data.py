@@ -34,6 +34,12 @@ def test_early_stopping_takes_them_in_the_place_of_a_part():
     assert_allclose(-ae.score(far), min(losses), rtol=1e-5)
 
 
+def test_some_of_them_must_be_known():
+    holes = np.full((5, 64), np.nan)
+    with pytest.raises(ValueError, match=r"`validation_data` has no known value"):
+        small(missing="mask").fit(TRAIN, validation_data=holes)
+
+
 def test_columns_with_units_of_their_own_are_weighed_alike_there_too():
     wine = load_wine().data
     ae = AutoencoderTransformer(3, epochs=3, random_state=0)
