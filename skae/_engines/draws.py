@@ -96,7 +96,8 @@ class NumpyDraw(Draw):
         _, first, places = np.unique(order, return_index=True, return_inverse=True)
         mine = places.reshape(-1)[self._start :][: len(x)]
         nobody = np.zeros((1, 1), np.int64)
-        steps = _words(nobody, seed, width, np.right_shift) >> 20 & (2**32 - 1)
+        words = _words(nobody, seed, width, np.right_shift)
+        steps = _bits(words, 32, 20, np.right_shift)
         steps = 1 + steps % max(len(first) - 1, 1)
         donors = (mine[:, np.newaxis] + steps) % len(first)
         flat = batch.reshape(len(batch), width)
@@ -171,7 +172,7 @@ class KerasDraw(Draw):
         mine = tf.cast(tf.searchsorted(kinds, order), tf.int64)
         n_kinds = tf.size(kinds, tf.int64)
         shift, nobody = tf.bitwise.right_shift, tf.zeros((1, 1), tf.int64)
-        steps = shift(_words(nobody, seed, width, shift), np.int64(20)) & (2**32 - 1)
+        steps = _bits(_words(nobody, seed, width, shift), 32, 20, shift)
         steps = 1 + steps % tf.maximum(n_kinds - 1, 1)
         donors = (mine[:, tf.newaxis] + steps) % n_kinds
         rows = tf.cast(tf.gather(first, donors), tf.int64)
@@ -186,9 +187,10 @@ class KerasDraw(Draw):
     def _fractions(self, x: Any, width: int) -> Any:
         import tensorflow as tf
 
-        words = _words(self._keys(x), self._next(), width, tf.bitwise.right_shift)
+        shift = tf.bitwise.right_shift
+        words = _words(self._keys(x), self._next(), width, shift)
         n_bits = 24 if x.dtype == tf.float32 else 53
-        bits = tf.bitwise.right_shift(words, np.int64(64 - n_bits)) & (2**n_bits - 1)
+        bits = _bits(words, n_bits, 64 - n_bits, shift)
         return tf.cast(bits, x.dtype) * tf.constant(2.0**-n_bits, x.dtype)
 
     def _keys(self, x: Any) -> Any:
@@ -235,7 +237,7 @@ def _keras_keys(samples: Any) -> Any:
 def _numpy_fractions(words: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Turn words into numbers of [0, 1), of 24 or of 53 bits."""
     n_bits = 24 if dtype == np.float32 else 53
-    bits = (words >> np.int64(64 - n_bits)) & (2**n_bits - 1)
+    bits = _bits(words, n_bits, 64 - n_bits, np.right_shift)
     return bits.astype(dtype) * dtype.type(2.0**-n_bits)
 
 
@@ -256,7 +258,12 @@ def _words(keys: Any, seed: Any, width: int, shift: Callable) -> Any:
 def _chosen(keys: Any, seed: Any, width: int, share: float, shift: Callable) -> Any:
     """Choose values with the probability `share`."""
     words = _words(keys, seed, width, shift)
-    return (shift(words, np.int64(20)) & (2**32 - 1)) < int(share * 2**32)
+    return _bits(words, 32, 20, shift) < int(share * 2**32)
+
+
+def _bits(words: Any, count: int, start: int, shift: Callable) -> Any:
+    """Give so many bits of words, as numbers from 0 on; the lowest bits mix least."""
+    return shift(words, np.int64(start)) & (2**count - 1)
 
 
 def glorot_uniform(
