@@ -245,6 +245,15 @@ def layers_in(value: Any, seen: dict[int, Any] | None = None) -> Iterator[Any]:
         yield from layers_in(vars(value), seen)
 
 
+def seed_states(layers: Iterable[Any]) -> list[Any]:
+    """Give the states of what layers, or models, draw by: these are no weights."""
+    found = []
+    for layer in layers:
+        held = {id(weight) for weight in layer.weights}
+        found += [v for v in layer.variables if id(v) not in held]
+    return found
+
+
 def _of_keras(cls: type) -> bool:
     return cls.__module__.startswith("keras.")
 

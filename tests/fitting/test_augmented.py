@@ -174,3 +174,26 @@ def test_pairs_are_refused():
     objective = Augmented(lambda x, draw: x)
     with pytest.raises(ValueError, match="not the targets that belong to them"):
         small(objective=objective).fit(X, target=X)
+
+
+class Perceived:
+    """An objective of the user's: errors as a network that is trained sees them."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def losses(self, loss, x, outputs):
+        apart = self.model(x) - self.model(outputs)
+        return loss(x, outputs) + (apart * apart)[:, 0]
+
+
+def test_the_weights_of_a_model_in_an_objective_stay_as_they_are():
+    """Beside an objective that draws, too: what draws has a seed, and weights none."""
+    import keras
+
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(1)])
+    alone, beside = (
+        small(objective=objective, epochs=1, **STILL).fit(X)
+        for objective in (Perceived(model), [Denoising(0.0), Perceived(model)])
+    )
+    assert_allclose(beside.history_["loss"], alone.history_["loss"], rtol=1e-5)

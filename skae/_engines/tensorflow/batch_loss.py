@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from skae._copies import copy_with_keras, layers_in
+from skae._copies import copy_with_keras, layers_in, seed_states
 from skae._engines.draws import KerasDraw
 from skae._engines.protocol import ROUNDED
 from skae._models import Spec, sample_loss
@@ -44,14 +44,14 @@ class BatchLoss:
             # What its layers draw by belongs to one run.
             self._objective = copy_with_keras(spec.objective, "the objective")
         self.n_sums = 2 + (hook(spec.objective, "penalty") is not None)
-        self._draw, self.seeds = None, []
+        self._draw = None
+        self.seeds = seed_states(layers_in(self._objective))
         if hooks(spec.objective) & _DRAWING:
             import keras
 
             generator = keras.random.SeedGenerator(0)
-            self._draw, self.seeds = KerasDraw(generator), [generator.state]
-            for layer in layers_in(self._objective):
-                self.seeds += layer.variables
+            self._draw = KerasDraw(generator)
+            self.seeds.insert(0, generator.state)
 
     def __call__(
         self,
@@ -77,9 +77,9 @@ class BatchLoss:
             x, wanted = x[:, 0], x[:, 1]
         if self._draw is not None:
             self._draw.begin(x)
-        x = self._samples(x, training)
+        x = self._changed("samples", x, training)
         wanted = x if wanted is None else wanted
-        code = self._encoder(self._inputs(x, training), training=training)
+        code = self._encoder(self._changed("inputs", x, training), training=training)
         # Layers may have a dtype of their own, the last ones too.
         code = tf.cast(code, x.dtype)
         latents = self._latents(code)
@@ -106,15 +106,9 @@ class BatchLoss:
             drawn -= (1 - share) * penalty
         return Losses(loss, weight, drawn, penalty)
 
-    def _samples(self, x: Any, training: bool) -> Any:
-        return self._changed("samples", x) if training else x
-
-    def _inputs(self, x: Any, training: bool) -> Any:
-        return self._changed("inputs", x) if training else x
-
-    def _changed(self, name: str, x: Any) -> Any:
+    def _changed(self, name: str, x: Any, training: bool) -> Any:
         change = hook(self._objective, name)
-        if change is None:
+        if not training or change is None:
             return x
         changed = change(x, self._draw)
         refuse_other_shape(name, self._objective, changed, tuple(x.shape))

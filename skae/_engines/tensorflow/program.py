@@ -8,7 +8,6 @@ which owns the variables; fits that run at the same time lease different ones.
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-import copy
 import operator
 import threading
 from collections import OrderedDict
@@ -65,7 +64,7 @@ class Program:
         # The user's network may change after the fit; the program may not.
         self.spec = spec._replace(
             network=copy_with_keras(spec.network, "the network"),
-            objective=copy.deepcopy(spec.objective),
+            objective=copy_with_keras(spec.objective, "the objective"),
         )
         self._idle: list[Trainer] = []
         self._lock = threading.Lock()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from skae._copies import seed_states
 from skae._engines.protocol import Put, Sums, Weights, refuse_other_shapes
 from skae._engines.tensorflow.batch_loss import BatchLoss, Losses
 from skae._engines.tensorflow.optimizers import make_optimizer
@@ -32,9 +33,7 @@ class Trainer:
         self._encoder, self._decoder = build_models(spec)
         self._batch_loss = BatchLoss(self._encoder, self._decoder, spec)
         self._weights = [*self._encoder.weights, *self._decoder.weights]
-        variables = [*self._encoder.variables, *self._decoder.variables]
-        held = {id(weight) for weight in self._weights}
-        self._seeds = [v for v in variables if id(v) not in held]
+        self._seeds = seed_states((self._encoder, self._decoder))
         self._seeds += self._batch_loss.seeds
         self._trainable = [
             *self._encoder.trainable_variables,
