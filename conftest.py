@@ -8,6 +8,11 @@ import sys
 import warnings
 from importlib.util import find_spec
 
+# Threads of OpenMP spin while they wait for one another, which takes ten times as long
+# where they outnumber the cores. Read where OpenMP is loaded: here, and in processes
+# that tests start.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 import numpy as np
 import pytest
 import sklearn

@@ -69,30 +69,47 @@ return found;
 """
 
 
-def look(browser, script, width):
-    """Give what a script finds on each page at a width, where it finds anything."""
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    found = {}
+# At which width each script looks, in order: the last one changes the theme.
+LOOKS = {
+    "code cut at 1280": (1280, CUT_CODE),
+    "images": (1280, IMAGES),
+    "code cut at 1440": (1440, CUT_CODE),
+    "wide at 400": (400, WIDE_ELEMENTS),
+    "twins": (1280, TWINS),
+}
+
+
+@pytest.fixture(scope="module")
+def found(browser):
+    """What each script finds on each page, where it finds anything.
+
+    A page is loaded once, on a desk, and then made wider and narrower.
+    """
+    found = {name: {} for name in LOOKS}
+    size = {"height": 900, "deviceScaleFactor": 1, "mobile": False}
     for page in PAGES:
-        browser.get(page.as_uri())
-        if seen := browser.execute_script(script):
-            found[str(page.relative_to(SITE))] = seen
+        for i, (name, (width, script)) in enumerate(LOOKS.items()):
+            metrics = size | {"width": width}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+            if i == 0:
+                browser.get(page.as_uri())
+            if seen := browser.execute_script(script):
+                found[name][str(page.relative_to(SITE))] = seen
     return found
 
 
 @pytest.mark.parametrize("width", [1280, 1440])
-def test_no_code_is_cut(browser, width):
-    assert look(browser, CUT_CODE, width) == {}
+def test_no_code_is_cut(found, width):
+    assert found[f"code cut at {width}"] == {}
 
 
-def test_nothing_is_wider_than_a_phone(browser):
-    assert look(browser, WIDE_ELEMENTS, 400) == {}
+def test_nothing_is_wider_than_a_phone(found):
+    assert found["wide at 400"] == {}
 
 
-def test_every_image_says_what_is_seen(browser):
+def test_every_image_says_what_is_seen(found):
     mute = {}
-    for page, images in look(browser, IMAGES, 1280).items():
+    for page, images in found["images"].items():
         silent = [one["file"] for one in images if not (one["named"] or speaks(one))]
         if silent:
             mute[page] = silent
@@ -107,16 +124,16 @@ def speaks(image):
     return bool(letters) and not named
 
 
-def test_every_image_is_there(browser):
+def test_every_image_is_there(found):
     gone = {}
-    for page, images in look(browser, IMAGES, 1280).items():
+    for page, images in found["images"].items():
         if names := [one["file"] for one in images if not one["drawn"]]:
             gone[page] = names
     assert gone == {}
 
 
-def test_a_figure_is_dark_on_dark_pages_alone(browser):
-    assert look(browser, TWINS, 1280) == {}
+def test_a_figure_is_dark_on_dark_pages_alone(found):
+    assert found["twins"] == {}
 
 
 def test_the_decoder_draws_on_the_landing_page(browser):

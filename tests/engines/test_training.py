@@ -263,33 +263,6 @@ def python(code, *args, timeout=120):
     return result.stdout
 
 
-GROWTH = """
-import os, sys
-import numpy as np
-from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
-
-def mebibytes():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-network = {"dense": DenseNetwork((16,)), "conv": ConvNetwork((4,))}[sys.argv[1]]
-X = np.random.default_rng(0).random((100, 8, 8), np.float32)
-for i in range(220):
-    ae = AutoencoderTransformer(3, network=network, epochs=1, random_state=i).fit(X)
-    ae.transform(X)
-    if i == 19:
-        start = mebibytes()
-print(mebibytes() - start)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.long
-@pytest.mark.parametrize("network", ["dense", "conv"])
-def test_two_hundred_fits_do_not_grow(network):
-    assert float(python(GROWTH, network)) < 15
-
-
 FORK = """
 import json, os, signal
 import numpy as np

@@ -25,6 +25,7 @@ from sklearn.model_selection import (
     HalvingGridSearchCV,
     RandomizedSearchCV,
 )
+from worker import Worker
 
 from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
 
@@ -32,7 +33,6 @@ pytestmark = pytest.mark.scale
 
 # What every process of the tests of `tf.distribute` begins with.
 BEGIN = """
-import json, os, signal, sys
 import keras
 import numpy as np
 import tensorflow as tf
@@ -56,22 +56,7 @@ def make(**parameters):
     # 777 rows leave 9 for the last batch of 64, and 9 rows do not divide by 2 or 4.
     parameters = {"batch_size": 64, "epochs": 3, "random_state": 0, **parameters}
     return AutoencoderTransformer(6, **parameters)
-
-def tell(**facts):
-    print(json.dumps(facts), flush=True)
 """
-
-
-def start(code, **environment):
-    """Start a Python process that runs the code."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
-    return subprocess.Popen(
-        [sys.executable, "-W", "error::RuntimeWarning", "-c", BEGIN + code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
 
 
 def start_workers(n_workers, code):
@@ -81,9 +66,10 @@ def start_workers(n_workers, code):
     for s in sockets:
         s.close()
     return [
-        start(
+        Worker(
+            f"{BEGIN}\nworker = {i}\n"
             "strategy = tf.distribute.MultiWorkerMirroredStrategy()\n"
-            f"worker = {i}\n" + textwrap.dedent(code),
+            + textwrap.dedent(code),
             TF_CONFIG=json.dumps(
                 {
                     "cluster": {"worker": addresses},
@@ -93,16 +79,6 @@ def start_workers(n_workers, code):
         )
         for i in range(n_workers)
     ]
-
-
-def finish(process, seconds=120):
-    """Wait for the end of a process; give what it told, line by line."""
-    try:
-        out, err = process.communicate(timeout=seconds)
-    finally:
-        process.kill()
-    assert process.returncode == 0, err[-3000:]
-    return [json.loads(line) for line in out.splitlines()]
 
 
 FIT = """
@@ -127,9 +103,9 @@ tell(history=ae.history_, weights=[float(w.sum()) for w in ae.weights_])
 
 
 def test_any_number_of_workers_trains_as_one():
-    ((one,),) = map(finish, start_workers(1, FIT))
-    two = list(map(finish, start_workers(2, FIT + AGREE)))
-    four = list(map(finish, start_workers(4, FIT)))
+    ((one,),) = map(Worker.finish, start_workers(1, FIT))
+    two = list(map(Worker.finish, start_workers(2, FIT + AGREE)))
+    four = list(map(Worker.finish, start_workers(4, FIT)))
     for told in (two, four):
         assert all(worker == told[0] for worker in told)
         result = told[0][0]
@@ -185,8 +161,8 @@ fit(Spoilt if worker == 0 else Counting)
 
 
 def test_each_worker_reads_its_own_rows_of_a_stream():
-    ((plain, normalized, spoilt),) = map(finish, start_workers(1, STREAM))
-    told = list(map(finish, start_workers(3, STREAM)))
+    ((plain, normalized, spoilt),) = map(Worker.finish, start_workers(1, STREAM))
+    told = list(map(Worker.finish, start_workers(3, STREAM)))
     assert plain["read"] == [5] * 776  # to count them, and for each epoch
     assert "NaN" in spoilt["error"]
     for i, expected in enumerate((plain, normalized)):
@@ -223,10 +199,9 @@ def test_a_dead_worker_ends_the_run_on_the_others():
     """
     survivor, victim = start_workers(2, code)
     for _ in range(3):
-        assert "epoch" in json.loads(victim.stdout.readline())
+        assert "epoch" in victim.hear()
     victim.kill()
-    victim.communicate()
-    last = finish(survivor, seconds=60)[-1]
+    last = survivor.finish(seconds=60)[-1]
     assert "A worker of the strategy is gone" in last["error"]
     assert "Start all workers again" in last["error"]
     assert "Collective ops is aborted by" in last["error"]
@@ -261,24 +236,23 @@ fit(path)
 
 
 def test_a_cluster_started_again_goes_on_from_its_checkpoint(tmp_path):
-    (expected,), _ = map(finish, start_workers(2, "path = None\n" + RESUME))
+    (expected,), _ = map(Worker.finish, start_workers(2, "path = None\n" + RESUME))
     path = tmp_path / "run.skae"
     code = f"path = {str(path)!r}\n" + RESUME
     for victim in (0, 1):
         before = path.stat().st_mtime_ns if path.exists() else 0
         workers = start_workers(2, code)
         while not path.exists() or path.stat().st_mtime_ns == before:
-            assert workers[victim].poll() is None
+            assert workers[victim].works()
             time.sleep(0.01)
         workers[victim].kill()
-        workers[victim].communicate()
-        (told,) = finish(workers[1 - victim], seconds=60)
+        (told,) = workers[1 - victim].finish(seconds=60)
         assert "A worker of the strategy is gone" in told["error"]
         # The first worker wrote the checkpoint, and is now what stands in it.
         assert told["fitted"] == (victim == 1)
     # Where each worker has a disk of its own, the second finds no checkpoint.
     elsewhere = "fit(path if worker == 0 else 'nowhere')\n"
-    for told in map(finish, start_workers(2, code + elsewhere)):
+    for told in map(Worker.finish, start_workers(2, code + elsewhere)):
         assert told[0] == expected
         assert "disagree on what is in the file `checkpoint`" in told[1]["error"]
     assert [p.name for p in tmp_path.iterdir()] == ["run.skae"]
@@ -338,7 +312,9 @@ def test_two_devices_train_as_one_process_does():
     after = len(programs), len(trainers)
     tell(before=before, after=after)
     """
-    *cases, refused, normalized, programs = finish(start(textwrap.dedent(code)))
+    *cases, refused, normalized, programs = Worker(
+        BEGIN + textwrap.dedent(code)
+    ).finish()
     for case in cases:
         for name, losses in case["plain"][0].items():
             for n in ("one", "two"):
