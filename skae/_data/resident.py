@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from skae._data import limits
+from skae._data.digests import digest_of_rows
 from skae._data.missing import Means, least_and_greatest
 from skae._data.pairs import inputs_of, outputs_of
 from skae._data.schema import Schema
@@ -87,9 +88,23 @@ class Resident:
         """Give what tells these data from others, by name."""
         return {
             "the shape of X": self._X.shape,
-            "the rows of X": self._X[[0, len(self._X) // 2, -1]],
+            "the rows of X": self._X,
             "`sample_weight`": self.weight,
+            "`validation_data`": self._given or (),
         }
+
+    def words(self) -> dict[str, str | None]:
+        """Give words that tell these data from others, the same in each process."""
+        low, high = self.range()
+        digest = digest_of_rows(self._X, self.weight)
+        return {
+            "X": f"values from {low} to {high} [{digest}]",
+            "validation_data": words_of_given(self._given),
+        }
+
+    def steady(self) -> bool:
+        """Tell whether the source gives the same rows each time: it was read once."""
+        return True
 
     def range(self) -> tuple[float, float]:
         """Give the least and the greatest value to reconstruct, by positive weight."""
@@ -180,6 +195,11 @@ class Resident:
             return encode(X)
         blocks = np.split(self._rows, range(_ENCODED_ROWS, self.n_train, _ENCODED_ROWS))
         return np.concatenate([encode(X[block]) for block in blocks])
+
+
+def words_of_given(given: tuple[np.ndarray, np.ndarray] | None) -> str | None:
+    """Give words that tell the samples of `validation_data` from others."""
+    return given and f"{len(given[0])} rows [{digest_of_rows(*given)}]"
 
 
 def set_aside(

@@ -24,7 +24,7 @@ from skae._data.checks import BatchChecks
 from skae._data.counts import Counts
 from skae._data.mixing import Columns, Mixed, Stream, in_blocks, through_buffer
 from skae._data.pairs import inputs_of
-from skae._data.resident import Part
+from skae._data.resident import Part, words_of_given
 from skae._data.schema import Schema
 from skae._data.source import Batch, Labelled, Source
 from skae._engines.protocol import Trainer
@@ -88,7 +88,22 @@ class Streamed:
             "the shape of X": (self.n_rows, *self.schema.sample_shape),
             "the range of X": self.range(),
             "`sample_weight`": self._counts.n_kept,
+            "`validation_data`": self._aside or (),
         }
+
+    def words(self) -> dict[str, str | None]:
+        """Give words that tell these data from others, the same in each process."""
+        low, high = self.range()
+        return {
+            "X": f"values from {low} to {high}",
+            "validation_data": words_of_given(self._aside),
+        }
+
+    def steady(self) -> bool:
+        """Tell whether the source gives the row that it gave first, when read anew."""
+        label, batch = next(iter(self._source.ordered()))
+        X, _ = self._checks.check(label, batch)
+        return len(X) > 0 and zlib.crc32(X[0].tobytes()) == self._counts.first
 
     def range(self) -> tuple[float, float]:
         """Give the least and the greatest value to reconstruct, by positive weight."""
