@@ -94,6 +94,56 @@ def nodes_of(*models):
 # -------------------------------------------------------------- the user's models
 
 
+def named_models(name):
+    """An encoder and a decoder, in either of which a layer has the name."""
+    from keras import Input, Sequential, layers
+
+    encoder = [Input((64,)), layers.Dense(8, name=name), layers.Dense(5)]
+    decoder = [Input((5,)), layers.Dense(8, name=name), layers.Dense(64)]
+    return Sequential(encoder), Sequential(decoder)
+
+
+@pytest.mark.parametrize("name", ["samples", "latents", "encoder", "decoder"])
+def test_layers_have_any_name_and_keep_it(name, tmp_path):
+    """Also the names that skae gives to inputs and models."""
+    import keras
+    import tensorflow as tf
+
+    params = {"epochs": 1, "callbacks": [keras.callbacks.TerminateOnNaN()]}
+    ae = transformer(KerasNetwork(*named_models(name)), **params).fit(X)
+    expected = transformer(KerasNetwork(*named_models("own")), **params).fit(X)
+    assert_array_equal(ae.transform(X), expected.transform(X))
+    assert ae.encoder_.get_layer(name).units == 8
+    assert ae.decoder_.get_layer(name).units == 8
+    for part, takes in [("encoder", X), ("decoder", ae.transform(X)), (None, X)]:
+        path = tmp_path / str(part)
+        ae.export(path, format="tf_saved_model", part=part or "autoencoder")
+        signature = tf.saved_model.load(path).signatures["serve"]
+        given = {("latents" if part == "decoder" else "samples"): takes}
+        (outputs,) = signature(**given).values()
+        assert len(outputs) == len(X)
+
+
+@pytest.mark.parametrize("name", ["samples", "column_means", "values_and_known"])
+def test_layers_have_any_name_where_values_are_missing(name, tmp_path):
+    from keras import layers
+
+    def encoder(x, latent_dim):
+        return layers.Dense(latent_dim)(layers.Dense(8, name=name)(x))
+
+    network = KerasNetwork(encoder, build_decoder)
+    holes = np.where(X > 0.9, np.nan, X)
+    ae = transformer(network, 5, missing="mask").fit(holes)
+    assert ae.encoder_.get_layer(name).units == 8
+    ae.export(tmp_path / "encoder", format="tf_saved_model")
+
+
+def test_a_layer_called_as_one_of_skae_is_none_of_them(tmp_path):
+    """It takes no missing values, and its export is not asked to."""
+    ae = transformer(KerasNetwork(*named_models("column_means"))).fit(X)
+    ae.export(tmp_path / "encoder", format="tf_saved_model")
+
+
 @pytest.mark.parametrize("keep_weights", [False, True])
 def test_models_are_trained_as_copies_and_stay_as_they_are(keep_weights):
     encoder, decoder = encoder_model(), decoder_model()

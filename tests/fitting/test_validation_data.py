@@ -93,7 +93,7 @@ def test_a_run_does_not_go_on_with_other_targets_for_validation(tmp_path):
         )
 
     fit((TEST, TEST / 2))
-    with pytest.raises(ValueError, match="of another run: .*validation_data"):
+    with pytest.raises(ValueError, match=r"of another run: .*validation_data"):
         fit((TEST, TEST / 4))
 
 
