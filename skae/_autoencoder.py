@@ -637,9 +637,10 @@ class AutoencoderTransformer(
             every 30 seconds. If it is there, the run goes on from it, and ends with
             the same weights as one that was never interrupted; if it holds the end of
             the run, that is taken over. `skae.load` reads the transformer as of then,
-            if it has no parameters that are objects of your own or of Keras. With
-            several workers of a `tf.distribute` strategy, the first one writes the
-            file and all of them read it: the path must be one that they share.
+            where `save` could write it: with layers of Keras in a `KerasNetwork`, but
+            no other objects of Keras or of your own. With several workers of a
+            `tf.distribute` strategy, the first one writes the file and all of them
+            read it: the path must be one that they share.
 
         targets : bool, default=False
             Whether the y of each batch is the target: what is to be made of its

@@ -13,6 +13,7 @@ import numpy as np
 
 from skae._data import limits
 from skae._data.digests import digest_of_rows
+from skae._data.given import ValidatesOn, put_aside
 from skae._data.missing import Means, least_and_greatest
 from skae._data.pairs import inputs_of, outputs_of
 from skae._data.schema import Schema
@@ -26,7 +27,7 @@ MANY_ROWS = 30_000
 Part = tuple[Put, np.ndarray]
 
 
-class Resident:
+class Resident(ValidatesOn):
     """Data in memory: an epoch is one part."""
 
     streamed = False
@@ -45,8 +46,6 @@ class Resident:
         self.weight = sample_weight
         self._rows = np.flatnonzero(sample_weight)
         self._aside: np.ndarray | None = None
-        # Samples of the user's for validation, and their weights.
-        self._given: tuple[np.ndarray, np.ndarray] | None = None
         self.schema = schema
         self.dtype = X.dtype
         self.n_rows = len(X)
@@ -99,7 +98,7 @@ class Resident:
         digest = digest_of_rows(self._X, self.weight)
         return {
             "X": f"values from {low} to {high} [{digest}]",
-            "validation_data": words_of_given(self._given),
+            "validation_data": self._words_of_given(),
         }
 
     def steady(self) -> bool:
@@ -131,10 +130,6 @@ class Resident:
         self._rows, self._aside = set_aside(digests, self._rows, fraction, random_state)
         return True
 
-    def validate_on(self, X: np.ndarray, weight: np.ndarray) -> None:
-        """Take samples of the user's for validation, in place of rows of its own."""
-        self._given = X, weight
-
     def bring(self, trainer: Trainer, dtype: str, batch_size: int) -> None:
         """Bring the data to the trainer."""
         del batch_size
@@ -142,8 +137,7 @@ class Resident:
         weight = self.weight.astype(dtype, copy=False)
         self._put = trainer.put(self._X, weight)
         if self._given is not None:
-            X, weight = self._given
-            self._put_given = trainer.put(X, weight.astype(dtype, copy=False))
+            self._put_given = put_aside(trainer.put, self._given, dtype)
 
     def set_targets(self, targets: np.ndarray) -> None:
         """Give each row to train on what its latent vector is drawn to."""
@@ -161,7 +155,7 @@ class Resident:
 
     def validation(self) -> Part | None:
         if self._given is not None:
-            return self._put_given, np.arange(len(self._given[0]))
+            return self._put_given
         return None if self._aside is None else (self._put, self._aside)
 
     def sample(self) -> np.ndarray:
@@ -195,11 +189,6 @@ class Resident:
             return encode(X)
         blocks = np.split(self._rows, range(_ENCODED_ROWS, self.n_train, _ENCODED_ROWS))
         return np.concatenate([encode(X[block]) for block in blocks])
-
-
-def words_of_given(given: tuple[np.ndarray, np.ndarray] | None) -> str | None:
-    """Give words that tell the samples of `validation_data` from others."""
-    return given and f"{len(given[0])} rows [{digest_of_rows(*given)}]"
 
 
 def set_aside(

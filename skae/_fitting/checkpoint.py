@@ -17,7 +17,7 @@ from skae._data import Data, limits
 from skae._engines.scaled import ScaledTrainer
 from skae._engines.tensorflow.workers import agree_on, place
 from skae._files.store import read_checkpoint, write
-from skae._files.words import numbered, to_json
+from skae._files.words import numbered, to_json, to_words
 from skae._fitting.fitted import Fitted
 from skae._fitting.run import Run, Start
 from skae._models import Spec
@@ -63,7 +63,7 @@ class Checkpoint:
         schema = data.schema
         self._of = {
             "parameters": {
-                name: to_json(value, name, own=True)
+                name: to_words(value, name)
                 for name, value in self._parameters.items()
                 if name != "verbose"
             },
