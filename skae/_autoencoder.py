@@ -63,7 +63,13 @@ from skae._fitting.progress import RowsBar
 from skae._fitting.run import Run, begin, lease
 from skae._hints import refuse_parts_of_names, with_hints
 from skae._links import doc_link_template
-from skae._models import UnbuiltModel, build_models, join_models, latent_models
+from skae._models import (
+    UnbuiltModel,
+    build_models,
+    join_models,
+    latent_models,
+    with_input,
+)
 from skae._objectives.combined import named
 from skae._objectives.objective import hook
 
@@ -631,9 +637,10 @@ class AutoencoderTransformer(
             every 30 seconds. If it is there, the run goes on from it, and ends with
             the same weights as one that was never interrupted; if it holds the end of
             the run, that is taken over. `skae.load` reads the transformer as of then,
-            if it has no parameters that are objects of your own or of Keras. With
-            several workers of a `tf.distribute` strategy, the first one writes the
-            file and all of them read it: the path must be one that they share.
+            where `save` could write it: with layers of Keras in a `KerasNetwork`, but
+            no other objects of Keras or of your own. With several workers of a
+            `tf.distribute` strategy, the first one writes the file and all of them
+            read it: the path must be one that they share.
 
         targets : bool, default=False
             Whether the y of each batch is the target: what is to be made of its
@@ -1286,12 +1293,14 @@ class AutoencoderTransformer(
         }[part]
 
     def _part(self, part, dtype=None):
-        """Give a part as a Keras model, and the function that it computes."""
+        """Give a part as a Keras model, what it computes, and if it takes NaN."""
         # Not encoder_ and decoder_, which the user may have trained.
         encoder, decoder = self._new_keras_models(dtype)
         models = {"encoder": encoder, "decoder": decoder}
         model = models.get(part) or join_models(encoder, decoder)
-        return model, self._function(part)
+        model = with_input(model, "latents" if part == "decoder" else "samples")
+        masked = part != "decoder" and takes_missing(self)
+        return model, self._function(part), masked
 
 
 def _told(X, y=None, sample_weight=None):

@@ -16,7 +16,7 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.metrics import pairwise_distances
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import check_array, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import (
     check_is_fitted,
@@ -269,14 +269,14 @@ class AutoencoderClusterer(
     def inverse_transform(self, Z):
         """Decode latent vectors, such as the centres of the clusters.
 
-        Distances, as `transform` gives them, are decoded as the nearest centre, if
-        there are more or fewer clusters than latent values: else they are taken for
-        latent vectors.
+        It is no inverse of `transform`, whose distances say of a row only how far it
+        is from the centres. The centre of the cluster of each row is
+        `cluster_centers_[predict(X)]`, which can be decoded.
 
         Parameters
         ----------
         Z : array-like of shape (n_samples, n_latents)
-            `cluster_centers_`, or what `transformer_.transform` gives, or distances.
+            `cluster_centers_`, or what `transformer_.transform` gives.
 
         Returns
         -------
@@ -285,15 +285,31 @@ class AutoencoderClusterer(
 
         Raises
         ------
+        ValueError
+            If Z does not have the columns of latent vectors, or has those of the
+            distances that `transform` gives.
+
         AttributeError
             If the transformer has no `inverse_transform`.
         """
         check_is_fitted(self)
-        n_columns = np.shape(Z)[1:]
+        decode = self.transformer_.inverse_transform
+        named = {*getattr(Z, "columns", ())} & {*self.get_feature_names_out()}
+        Z = check_array(
+            Z, dtype=[np.float64, np.float32], estimator=self, input_name="Z"
+        )
         n_clusters, n_latents = self.cluster_centers_.shape
-        if n_columns == (n_clusters,) and n_clusters != n_latents:
-            Z = self.cluster_centers_[np.asarray(Z).argmin(axis=1)]
-        return self.transformer_.inverse_transform(Z)
+        if named or Z.shape[1] != n_latents:
+            distances = named or Z.shape[1] == n_clusters
+            got = f"distances to the {n_clusters} centres, as `transform` gives them"
+            raise ValueError(
+                "inverse_transform of AutoencoderClusterer expects latent vectors of "
+                f"shape (n_samples, {n_latents}), such as `cluster_centers_`. Got "
+                f"{got if distances else f'an array of shape {Z.shape}'}. For the "
+                "centre of the cluster of each row, pass "
+                "`cluster_centers_[clusterer.predict(X)]`."
+            )
+        return decode(Z)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

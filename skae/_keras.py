@@ -355,7 +355,7 @@ class KerasAutoencoderTransformer(
         export(type(self).__name__, path, format, part, self._part)
 
     def _part(self, part):
-        """Give a part as a Keras model, and the function that it computes."""
+        """Give a part as a Keras model, what it computes, and if it takes NaN."""
         samples, latents = self.sample_shape_, (self._n_features_out,)
         if part == "decoder":
             check_decoder(self, "export of the decoder")
@@ -365,7 +365,7 @@ class KerasAutoencoderTransformer(
         else:
             whole = as_graph(self.regressor_.model_, self._cut)
             model = network.reshaped(whole, "samples", samples, samples)
-        return model, lambda X: network.run(model, X)
+        return model, lambda X: network.run(model, X), False
 
     def _run(self, model, X):
         """Apply a network to `X`, its samples in the shape that the network takes."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from skae._copies import remembered, with_copies, without_variables
 from skae._interrupts import ctrl_c_waits
+from skae._named_apart import make_apart
 from skae._process import (
     import_tensorflow,
     python_random_kept,
@@ -129,12 +130,15 @@ def _connect_encoder(spec: Spec, network: Any) -> tuple[Any, Any]:
 
     inputs = keras.Input(spec.sample_shape, dtype=spec.dtype, name="samples")
     prepare = getattr(spec.objective, "encoder_inputs", None)
-    return inputs, network.build_encoder(
-        inputs if prepare is None else prepare(inputs, spec.network),
+    start = inputs if prepare is None else prepare(inputs, spec.network)
+    code = network.build_encoder(
+        start,
         latent_dim=spec.code_size,
         activation=spec.activation,
         latent_activation=spec.latent_activation,
     )
+    make_apart(start, code)
+    return inputs, code
 
 
 def _build(spec: Spec) -> tuple[Any, Any]:
@@ -157,6 +161,7 @@ def _build_decoder(spec: Spec, network: Any) -> Any:
         activation=spec.activation,
         output_activation=spec.output_activation,
     )
+    make_apart(codes, outputs)
     _check_built(outputs, "build_decoder", spec.sample_shape)
     return keras.Model(codes, outputs, name="decoder")
 
@@ -178,6 +183,7 @@ def latent_models(encoder: Any, decoder: Any, spec: Spec) -> tuple[Any, Any]:
     if encoded is None:
         return encoder, decoder
     latents = encoded(encoder.output)
+    make_apart(encoder.input, latents)
     _check_built(latents, "encoded", (spec.latent_dim,))
     return keras.Model(encoder.input, latents, name="encoder"), decoder
 
@@ -186,7 +192,24 @@ def join_models(encoder: Any, decoder: Any) -> Any:
     """Join encoder and decoder to the model that a Keras callback sees."""
     import keras
 
+    if any(layer.name == decoder.name for layer in encoder.layers):
+        # A layer of the user's, whose name would stand twice.
+        inputs = keras.Input(
+            encoder.input.shape[1:], dtype=encoder.input.dtype, name="samples"
+        )
+        return keras.Model(inputs, decoder(encoder(inputs)), name="autoencoder")
     return keras.Model(encoder.input, decoder(encoder.output), name="autoencoder")
+
+
+def with_input(model: Any, name: str) -> Any:
+    """Give a model whose input has a name, also where a layer of the user's has it."""
+    import keras
+
+    given = model.inputs[0]
+    if given.name == name:
+        return model
+    inputs = keras.Input(given.shape[1:], dtype=given.dtype, name=name)
+    return keras.Model(inputs, model(inputs), name=model.name)
 
 
 def sample_loss(loss: Any) -> Callable:

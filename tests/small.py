@@ -38,6 +38,27 @@ def python(code, *args, warnings="error"):
     return json.loads(result.stdout.splitlines()[-1])
 
 
+# What a program begins with that trains on two devices, halves of the processor.
+TWO_DEVICES = """
+import json
+import numpy as np
+from skae._process import import_tensorflow
+
+tf = import_tensorflow()
+import keras
+from skae import AutoencoderTransformer
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+halves = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, halves)
+
+def alone_and_on_two(fit):
+    alone = fit()
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        return alone, fit()
+"""
+
+
 # What each format of `export` needs beside skae.
 EXPORT_NEEDS = {
     "onnx": ("tf2onnx", "onnx", "onnxruntime"),

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from skae._data import limits
+from skae._data.digests import digest_of_rows
+from skae._data.given import ValidatesOn, put_aside
 from skae._data.missing import Means, least_and_greatest
 from skae._data.pairs import inputs_of, outputs_of
 from skae._data.schema import Schema
@@ -25,7 +27,7 @@ MANY_ROWS = 30_000
 Part = tuple[Put, np.ndarray]
 
 
-class Resident:
+class Resident(ValidatesOn):
     """Data in memory: an epoch is one part."""
 
     streamed = False
@@ -44,8 +46,6 @@ class Resident:
         self.weight = sample_weight
         self._rows = np.flatnonzero(sample_weight)
         self._aside: np.ndarray | None = None
-        # Samples of the user's for validation, and their weights.
-        self._given: tuple[np.ndarray, np.ndarray] | None = None
         self.schema = schema
         self.dtype = X.dtype
         self.n_rows = len(X)
@@ -87,9 +87,23 @@ class Resident:
         """Give what tells these data from others, by name."""
         return {
             "the shape of X": self._X.shape,
-            "the rows of X": self._X[[0, len(self._X) // 2, -1]],
+            "the rows of X": self._X,
             "`sample_weight`": self.weight,
+            "`validation_data`": self._given or (),
         }
+
+    def words(self) -> dict[str, str | None]:
+        """Give words that tell these data from others, the same in each process."""
+        low, high = self.range()
+        digest = digest_of_rows(self._X, self.weight)
+        return {
+            "X": f"values from {low} to {high} [{digest}]",
+            "validation_data": self._words_of_given(),
+        }
+
+    def steady(self) -> bool:
+        """Tell whether the source gives the same rows each time: it was read once."""
+        return True
 
     def range(self) -> tuple[float, float]:
         """Give the least and the greatest value to reconstruct, by positive weight."""
@@ -116,10 +130,6 @@ class Resident:
         self._rows, self._aside = set_aside(digests, self._rows, fraction, random_state)
         return True
 
-    def validate_on(self, X: np.ndarray, weight: np.ndarray) -> None:
-        """Take samples of the user's for validation, in place of rows of its own."""
-        self._given = X, weight
-
     def bring(self, trainer: Trainer, dtype: str, batch_size: int) -> None:
         """Bring the data to the trainer."""
         del batch_size
@@ -127,8 +137,7 @@ class Resident:
         weight = self.weight.astype(dtype, copy=False)
         self._put = trainer.put(self._X, weight)
         if self._given is not None:
-            X, weight = self._given
-            self._put_given = trainer.put(X, weight.astype(dtype, copy=False))
+            self._put_given = put_aside(trainer.put, self._given, dtype)
 
     def set_targets(self, targets: np.ndarray) -> None:
         """Give each row to train on what its latent vector is drawn to."""
@@ -146,7 +155,7 @@ class Resident:
 
     def validation(self) -> Part | None:
         if self._given is not None:
-            return self._put_given, np.arange(len(self._given[0]))
+            return self._put_given
         return None if self._aside is None else (self._put, self._aside)
 
     def sample(self) -> np.ndarray:

@@ -60,8 +60,9 @@ class Source:
 
     def ordered(self) -> Labelled:
         """Give labels and batches in the order of the source."""
-        # An endless iterator beside a length is as long as that says.
-        iterator = itertools.islice(self._batches, _length(self._batches))
+        with reading("batch 0"):
+            # An endless iterator beside a length is as long as that says.
+            iterator = itertools.islice(self._batches, _length(self._batches))
         number = n_rows = 0
         while True:
             label = f"batch {number}"

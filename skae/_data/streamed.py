@@ -22,6 +22,7 @@ from skae._data import limits
 from skae._data.arrays import ArraySource
 from skae._data.checks import BatchChecks
 from skae._data.counts import Counts
+from skae._data.given import ValidatesOn, put_aside
 from skae._data.mixing import Columns, Mixed, Stream, in_blocks, through_buffer
 from skae._data.pairs import inputs_of
 from skae._data.resident import Part
@@ -34,7 +35,7 @@ from skae._engines.tensorflow.workers import together
 _MIN_RUNS_OF_BLOCK = 32
 
 
-class Streamed:
+class Streamed(ValidatesOn):
     """Data that stay where they are: an epoch is many parts.
 
     Memory holds the part that trains, the one after, and a shuffle buffer if there is
@@ -80,7 +81,8 @@ class Streamed:
 
     @property
     def n_aside(self) -> int:
-        return 0 if self._aside is None else len(self._aside[0])
+        aside = self._given or self._aside
+        return 0 if aside is None else len(aside[0])
 
     def facts(self) -> dict[str, Any]:
         """Give what tells these data from others, by name."""
@@ -88,7 +90,22 @@ class Streamed:
             "the shape of X": (self.n_rows, *self.schema.sample_shape),
             "the range of X": self.range(),
             "`sample_weight`": self._counts.n_kept,
+            "`validation_data`": self._given or (),
         }
+
+    def words(self) -> dict[str, str | None]:
+        """Give words that tell these data from others, the same in each process."""
+        low, high = self.range()
+        return {
+            "X": f"values from {low} to {high}",
+            "validation_data": self._words_of_given(),
+        }
+
+    def steady(self) -> bool:
+        """Tell whether the source gives the row that it gave first, when read anew."""
+        label, batch = next(iter(self._source.ordered()))
+        X, _ = self._checks.check(label, batch)
+        return len(X) > 0 and zlib.crc32(X[0].tobytes()) == self._counts.first
 
     def range(self) -> tuple[float, float]:
         """Give the least and the greatest value to reconstruct, by positive weight."""
@@ -132,10 +149,6 @@ class Streamed:
         self._position = None
         self.n_train = n_kept - len(X)
         return True
-
-    def validate_on(self, X: np.ndarray, weight: np.ndarray) -> None:
-        """Take samples of the user's for validation, in place of rows of its own."""
-        self._aside = X, weight
 
     def bring(self, trainer: Trainer, dtype: str, batch_size: int) -> None:
         """Say who trains, and in batches of how many rows."""
@@ -190,11 +203,10 @@ class Streamed:
                 del part
 
     def validation(self) -> Part | None:
-        if self._aside is None:
+        aside = self._given or self._aside
+        if aside is None:
             return None
-        X, weight = self._aside
-        weight = weight.astype(self._weight_dtype, copy=False)
-        return self._trainer.put(X, weight), np.arange(len(X))
+        return put_aside(self._trainer.put, aside, self._weight_dtype)
 
     def sample(self) -> np.ndarray:
         """Give some rows to train on, drawn at random but always the same."""

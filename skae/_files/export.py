@@ -51,13 +51,14 @@ def export(
     path: Any,
     format: str,
     part: str,
-    take: Callable[[str], tuple[Any, Function]],
+    take: Callable[[str], tuple[Any, Function, bool]],
     dense: Callable[[str], tuple[Dense, Function] | None] = lambda part: None,
 ) -> None:
     """Write a part of a transformer, whole or not at all.
 
-    `take` gives a part as a Keras model of one input and one output, and the function
-    that it must agree with; `dense` gives it as layers that need no Keras, or None.
+    `take` gives a part as a Keras model of one input and one output, the function that
+    it must agree with, and whether it takes NaN; `dense` gives it as layers that need
+    no Keras, or None.
     """
     validate_parameter_constraints(
         {"format": [StrOptions(set(_FORMATS))], "part": [StrOptions(set(PARTS))]},
@@ -81,14 +82,16 @@ def export(
         if plain is not None:
             _write_dense(*plain, written)
         else:
-            model, expected = take(part)
+            model, expected, masked = take(part)
             _check_dtype(caller, format, model.inputs[0].dtype)
-            _write_with_keras(model, expected, written, format)
+            _write_with_keras(model, expected, masked, written, format)
         _sync(written)
         _put_in_place(written, path, os.path.join(temporary, "replaced"))
 
 
-def keras_to_onnx(caller: str, model: Any, expected: Function, opset: int) -> Any:
+def keras_to_onnx(
+    caller: str, model: Any, expected: Function, masked: bool, opset: int
+) -> Any:
     """Give a Keras model in float32 as a model of ONNX, after comparing the two."""
     import onnx
 
@@ -96,7 +99,7 @@ def keras_to_onnx(caller: str, model: Any, expected: Function, opset: int) -> An
     _check_dtype(caller, "onnx", model.inputs[0].dtype)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model.onnx")
-        _write_with_keras(model, expected, path, "onnx", opset)
+        _write_with_keras(model, expected, masked, path, "onnx", opset)
         return onnx.load(path)
 
 
@@ -109,9 +112,13 @@ def _write_dense(dense: Dense, expected: Function, path: str) -> None:
 
 
 def _write_with_keras(
-    model: Any, expected: Function, path: str, format: str, opset: int | None = None
+    model: Any,
+    expected: Function,
+    masked: bool,
+    path: str,
+    format: str,
+    opset: int | None = None,
 ) -> None:
-    masked = any(layer.name == "column_means" for layer in model.layers)
     inputs = model.inputs[0]
     with quiet(), _undone():
         _write(model, path, format)

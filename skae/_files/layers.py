@@ -8,6 +8,7 @@ what belongs to them that compute from numbers, and nothing else.
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
+import json
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +56,9 @@ _OF_MODULES = {
     "keras.src.ops.nn": "Elu Gelu LeakyRelu Relu Sigmoid Silu Softmax Softplus",
 }
 _ALLOWED = {module: {*names.split()} for module, names in _OF_MODULES.items()}
+# How much of a header may be about one network: see `content.py`.
+_MOST = {",": 100_000, "[": 4000, "{": 4000}
+_MOST_BYTES = 2**20
 # What Keras writes for values that JSON has not.
 _VALUES = {"__keras_tensor__", "__slice__", "__ellipsis__"}
 
@@ -93,12 +97,31 @@ class SavedLayers(NamedTuple):
         return network_of(parts, self.latent_layer, self.keep_weights)
 
 
+def has_place(network: Any) -> bool:
+    """Tell whether a file holds a network of Keras layers: no code, and not too much.
+
+    A checkpoint names it twice, among the parameters and as the fit left it.
+    """
+    parts = parts_in(network)
+    if _without_place(parts):
+        return False
+    values = [parts.layers.configs, parts.layers.layers]
+    text = json.dumps(values, default=lambda array: 0)
+    few = all(text.count(sign) < most for sign, most in _MOST.items())
+    return few and len(text) < _MOST_BYTES
+
+
+def _without_place(parts: Parts) -> list[str]:
+    """Give the names of what only code says."""
+    code: tuple[Any, ...] = (*parts.functions, *parts.layers.classes)
+    unknown = [getattr(one, "__qualname__", repr(one)) for one in code]
+    return unknown + sorted(set(_unknown(parts.layers.configs)))
+
+
 def layers_to_json(network: Any, name: str) -> dict[str, Any]:
     """Give what stands for a network of Keras layers; arrays are left as they are."""
     parts, keep = parts_in(network), getattr(network, "keep_weights", False)
-    code: tuple[Any, ...] = (*parts.functions, *parts.layers.classes)
-    unknown = [getattr(one, "__qualname__", repr(one)) for one in code]
-    unknown += sorted(set(_unknown(parts.layers.configs)))
+    unknown = _without_place(parts)
     if unknown:
         raise TypeError(
             f"`save` writes no code, and {name}=KerasNetwork(...) is made of what only "

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from skae._files.layers import layers_to_json
+from skae._files.layers import has_place, layers_to_json
 from skae._fingerprints import digest
 from skae._keras_models import KerasNetwork, Settled, parts_in
 from skae._networks import ConvNetwork, DenseNetwork
@@ -85,6 +85,13 @@ def numbered(tensors: dict[str, np.ndarray], kind: str) -> list[np.ndarray]:
     return [tensors[f"{kind}_{i}"] for i in range(count)]
 
 
+def to_words(value: Any, name: str) -> Any:
+    """Give what tells a value from others: a digest stands for layers, too."""
+    if type(value) in (KerasNetwork, Settled):
+        return {"object": f"KerasNetwork [{digest(parts_in(value))[:16]}]"}
+    return to_json(value, name, own=True)
+
+
 def to_json(value: Any, name: str, own: bool = False) -> Any:
     """Give what stands for a value in the header, or say that it has no place.
 
@@ -99,8 +106,8 @@ def to_json(value: Any, name: str, own: bool = False) -> Any:
     if isinstance(value, (tuple, list)):
         return [to_json(item, name, own) for item in value]
     if type(value) in (KerasNetwork, Settled):
-        if own:
-            return {"object": f"KerasNetwork [{digest(parts_in(value))[:16]}]"}
+        if own and not has_place(value):
+            return to_words(value, name)
         return layers_to_json(value, name)
     for kind, classes in CLASSES.items():
         if type(value) in classes.values():

@@ -17,7 +17,7 @@ from skae._data import Data, limits
 from skae._engines.scaled import ScaledTrainer
 from skae._engines.tensorflow.workers import agree_on, place
 from skae._files.store import read_checkpoint, write
-from skae._files.words import numbered, to_json
+from skae._files.words import numbered, to_json, to_words
 from skae._fitting.fitted import Fitted
 from skae._fitting.run import Run, Start
 from skae._models import Spec
@@ -63,20 +63,20 @@ class Checkpoint:
         schema = data.schema
         self._of = {
             "parameters": {
-                name: to_json(value, name, own=True)
+                name: to_words(value, name)
                 for name, value in self._parameters.items()
                 if name != "verbose"
             },
             "rows": int(data.n_rows),
             "rows_of_positive_weight": int(data.n_train),
-            "rows_of_validation_data": int(data.n_aside),
+            **data.words(),
             "sample_shape": list(schema.sample_shape),
             "dtype": str(data.dtype),
             "columns": list(map(str, schema.feature_names_in)),
             "starts_from": None if before is None else digest.hexdigest(),
         }
         self._writes = place()[0] == 0
-        found = self._read(spec) if os.path.exists(self._path) else None
+        found = self._read(spec, data) if os.path.exists(self._path) else None
         # No worker has begun to train, and to write, before all have read.
         facts = found and (found[0].run["of"], sorted(found[0].tensors.items()))
         agree_on({_THE_FILE: facts})
@@ -91,9 +91,12 @@ class Checkpoint:
         self._began_with = to_json(start.random_state, "random_state")
         return replace(start, saved=saved)
 
-    def _read(self, spec: Spec) -> tuple[Saved, Fitted]:
+    def _read(self, spec: Spec, data: Data) -> tuple[Saved, Fitted]:
         values, tensors, run = read_checkpoint(self._path)
         found, mine = run["of"], json.loads(json.dumps(self._of))
+        if found.get("X") != mine["X"] and not data.steady():
+            # A source that changes its samples at random has a range of each pass.
+            mine["X"] = found.get("X")
         if found != mine:
             raise ValueError(
                 f"The checkpoint {self._path!r} is of another run: "

@@ -89,11 +89,11 @@ def _by_keras(
 ) -> str:
     """Splice in what Keras' exporter writes; it computes in float32."""
     if isinstance(transformer, AutoencoderTransformer):
-        model, expected = transformer._part(part, "float32")
+        model, expected, masked = transformer._part(part, "float32")
     else:
-        model, expected = transformer._part(part)
+        model, expected, masked = transformer._part(part)
     caller = type(transformer).__name__
-    written = keras_to_onnx(caller, model, expected, graph.opset)
+    written = keras_to_onnx(caller, model, expected, masked, graph.opset)
     of_network = graph.of(np.float32)
     x = of_network.cast(graph.reshape(x, shape))
     return graph.cast(of_network.splice(x, written))

@@ -30,7 +30,10 @@ FLOORS = [
     {"_fingerprints"},
     {"_different_rows", "_rows_apart", "_shared_neighbors"},
     {"_threads", "_process"},
-    {"_graphs", "_hints", "_interrupts", "_links", "_seeds", "_tiles", "_warn"},
+    {
+        *("_graphs", "_hints", "_interrupts", "_links", "_named_apart", "_seeds"),
+        *("_tiles", "_warn"),
+    },
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 MODULES = {

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
-from small import python
+from small import TWO_DEVICES, python
 
 import skae
 from skae import AutoencoderTransformer, KerasNetwork, Variational
@@ -92,6 +92,56 @@ def nodes_of(*models):
 
 
 # -------------------------------------------------------------- the user's models
+
+
+def named_models(name):
+    """An encoder and a decoder, in either of which a layer has the name."""
+    from keras import Input, Sequential, layers
+
+    encoder = [Input((64,)), layers.Dense(8, name=name), layers.Dense(5)]
+    decoder = [Input((5,)), layers.Dense(8, name=name), layers.Dense(64)]
+    return Sequential(encoder), Sequential(decoder)
+
+
+@pytest.mark.parametrize("name", ["samples", "latents", "encoder", "decoder"])
+def test_layers_have_any_name_and_keep_it(name, tmp_path):
+    """Also the names that skae gives to inputs and models."""
+    import keras
+    import tensorflow as tf
+
+    params = {"epochs": 1, "callbacks": [keras.callbacks.TerminateOnNaN()]}
+    ae = transformer(KerasNetwork(*named_models(name)), **params).fit(X)
+    expected = transformer(KerasNetwork(*named_models("own")), **params).fit(X)
+    assert_array_equal(ae.transform(X), expected.transform(X))
+    assert ae.encoder_.get_layer(name).units == 8
+    assert ae.decoder_.get_layer(name).units == 8
+    for part, takes in [("encoder", X), ("decoder", ae.transform(X)), (None, X)]:
+        path = tmp_path / str(part)
+        ae.export(path, format="tf_saved_model", part=part or "autoencoder")
+        signature = tf.saved_model.load(path).signatures["serve"]
+        given = {("latents" if part == "decoder" else "samples"): takes}
+        (outputs,) = signature(**given).values()
+        assert len(outputs) == len(X)
+
+
+@pytest.mark.parametrize("name", ["samples", "column_means", "values_and_known"])
+def test_layers_have_any_name_where_values_are_missing(name, tmp_path):
+    from keras import layers
+
+    def encoder(x, latent_dim):
+        return layers.Dense(latent_dim)(layers.Dense(8, name=name)(x))
+
+    network = KerasNetwork(encoder, build_decoder)
+    holes = np.where(X > 0.9, np.nan, X)
+    ae = transformer(network, 5, missing="mask").fit(holes)
+    assert ae.encoder_.get_layer(name).units == 8
+    ae.export(tmp_path / "encoder", format="tf_saved_model")
+
+
+def test_a_layer_called_as_one_of_skae_is_none_of_them(tmp_path):
+    """It takes no missing values, and its export is not asked to."""
+    ae = transformer(KerasNetwork(*named_models("column_means"))).fit(X)
+    ae.export(tmp_path / "encoder", format="tf_saved_model")
 
 
 @pytest.mark.parametrize("keep_weights", [False, True])
@@ -537,19 +587,12 @@ def test_the_rest_of_the_transformer_works(tmp_path):
     whole.export(tmp_path / "model", format="tf_saved_model")
 
 
-DISTRIBUTED = """
-import json
-import numpy as np
-from skae._process import import_tensorflow
+DISTRIBUTED = (
+    TWO_DEVICES
+    + """
+from skae import KerasNetwork
 
-tf = import_tensorflow()
-import keras
-from keras import layers
-from skae import AutoencoderTransformer, KerasNetwork
-
-cpu = tf.config.list_physical_devices("CPU")[0]
-halves = [tf.config.LogicalDeviceConfiguration()] * 2
-tf.config.set_logical_device_configuration(cpu, halves)
+layers = keras.layers
 X = np.random.default_rng(0).random((60, 12), np.float32)
 encoder = keras.Sequential(
     [keras.Input((12,)), layers.Dense(8, "relu", trainable=False), layers.Dense(4)]
@@ -566,9 +609,7 @@ def fit():
     params = {"epochs": 3, "batch_size": 20, "random_state": 0, "arrange": None}
     return AutoencoderTransformer(network=network, **params).fit(X)
 
-alone = fit()
-with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-    ae = fit()
+alone, ae = alone_and_on_two(fit)
 pairs = zip(alone.weights_, ae.weights_, strict=True)
 print(json.dumps({
     "apart": max(float(abs(a - b).max()) for a, b in pairs),
@@ -576,6 +617,7 @@ print(json.dumps({
     "trained": bool((encoder.get_weights()[2] != ae.weights_[2]).any()),
 }))
 """
+)
 
 
 @pytest.mark.scale
@@ -617,6 +659,52 @@ def test_layers_of_keras_are_saved_without_code(make, tmp_path):
     # What it starts from is in the file, too.
     assert_array_equal(again.fit(X).transform(X), ae.transform(X))
     assert type(again.network.decoder) is type(ae.network.decoder)
+
+
+class Batches:
+    """X in batches; reading it fails in a pass, if that is said."""
+
+    def __init__(self, failing_pass=0):
+        self.left = failing_pass
+
+    def __iter__(self):
+        self.left -= 1
+        if self.left == 0:
+            raise OSError("the disk is gone")
+        return iter(np.array_split(X, 3))
+
+
+@pytest.mark.parametrize("keep_weights", [False, True])
+def test_a_checkpoint_is_read_as_a_file_is(keep_weights, tmp_path):
+    """In the middle of a run, too; the run goes on from it as from any other."""
+    path = tmp_path / "run.skae"
+    encoder, decoder = encoder_model(), decoder_model()
+
+    def fit(source, checkpoint=path):
+        network = KerasNetwork(encoder, decoder, keep_weights=keep_weights)
+        ae = transformer(network, epochs=4, early_stopping=True)
+        return ae.fit_dataset(source, checkpoint=checkpoint, cache=False)
+
+    # Read to count, to set rows aside, and for two epochs.
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        fit(Batches(failing_pass=5))
+    begun = skae.load(path)
+    assert begun.n_iter_ == 2
+    assert begun.network.keep_weights == keep_weights
+    assert begun.fit(X).n_iter_ == 4
+    ae = fit(Batches())
+    assert_array_equal(ae.transform(X), fit(Batches(), None).transform(X))
+    assert_array_equal(skae.load(path).transform(X), ae.transform(X))
+
+
+def test_a_checkpoint_with_what_only_code_says_tells_the_way_out(tmp_path):
+    network = KerasNetwork(build_encoder, build_decoder)
+    path = tmp_path / "run.skae"
+    ae = transformer(network, 5).fit_dataset([X], checkpoint=path)
+    with pytest.raises(skae.FileFormatError, match="`fit_dataset` with these objects"):
+        skae.load(path)
+    again = transformer(network, 5).fit_dataset([X], checkpoint=path)
+    assert_array_equal(again.transform(X), ae.transform(X))
 
 
 def scaling(x):

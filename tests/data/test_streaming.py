@@ -157,6 +157,42 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         small(activation="relu").fit_dataset(Batches(), checkpoint=path)
 
 
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_run_does_not_go_on_with_rows_of_another_scale(tmp_path, cache):
+    """Even at its end: what it has learned says nothing of them."""
+    path = tmp_path / "run.skae"
+    small().fit_dataset(np.array_split(X, 4), checkpoint=path, cache=cache)
+    twice = np.array_split(2 * X, 4)
+    with pytest.raises(ValueError, match=r"X='values from .*X='values from 0.0 to 2"):
+        small().fit_dataset(twice, checkpoint=path, cache=cache)
+
+
+def test_a_run_in_memory_does_not_go_on_with_other_rows(tmp_path):
+    path = tmp_path / "run.skae"
+    ae = small().fit_dataset([X[:300]], checkpoint=path)
+    # In another order they are the same ones, as of a source that shuffles.
+    again = small().fit_dataset([X[:300][::-1]], checkpoint=path)
+    assert_array_equal(again.transform(X), ae.transform(X))
+    with pytest.raises(ValueError, match=r"of another run: .*X="):
+        small().fit_dataset([X[300:600]], checkpoint=path)
+    weighted = [(X[:300], None, np.linspace(1, 2, 300))]
+    with pytest.raises(ValueError, match=r"of another run: .*X="):
+        small().fit_dataset(weighted, checkpoint=path)
+
+
+@pytest.mark.usefixtures("little_memory")
+def test_a_source_that_changes_its_samples_goes_on(tmp_path):
+    rng, path = np.random.default_rng(0), tmp_path / "run.skae"
+
+    class Changing(Batches):
+        def __iter__(self):
+            return (x * rng.uniform(0.5, 1) for x in super().__iter__())
+
+    ae = small(arrange=None).fit_dataset(Changing(), checkpoint=path, cache=False)
+    again = small(arrange=None).fit_dataset(Changing(), checkpoint=path, cache=False)
+    assert_array_equal(again.transform(X), ae.transform(X))
+
+
 @pytest.mark.usefixtures("little_memory")
 def test_an_interrupted_run_sets_the_same_rows_aside(tmp_path):
     path, waits = tmp_path / "run.skae", iter(range(5))

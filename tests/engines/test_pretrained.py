@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
-from small import python
+from small import TWO_DEVICES, python
 
 from skae import AutoencoderTransformer
 
@@ -280,18 +280,9 @@ def test_normalization_keeps_what_it_was_adapted_to(network_of):
     assert_array_equal(again.transform(data), ae.transform(data))
 
 
-DISTRIBUTED = """
-import json
-import numpy as np
-from skae._process import import_tensorflow
-
-tf = import_tensorflow()
-import keras
-from skae import AutoencoderTransformer
-
-cpu = tf.config.list_physical_devices("CPU")[0]
-halves = [tf.config.LogicalDeviceConfiguration()] * 2
-tf.config.set_logical_device_configuration(cpu, halves)
+DISTRIBUTED = (
+    TWO_DEVICES
+    + """
 X = np.random.default_rng(0).random((60, 12), np.float32)
 layers = keras.layers
 users = keras.Sequential([keras.Input((12,)), layers.Dense(8, "relu"), layers.Dense(6)])
@@ -313,9 +304,7 @@ def fit():
     params = {"epochs": 3, "batch_size": 20, "random_state": 0}
     return AutoencoderTransformer(4, network=Network(), **params).fit(X)
 
-alone = fit()
-with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-    ae = fit()
+alone, ae = alone_and_on_two(fit)
 pairs = zip(alone.weights_, ae.weights_, strict=True)
 print(json.dumps({
     "apart": max(float(abs(a - b).max()) for a, b in pairs),
@@ -324,6 +313,7 @@ print(json.dumps({
     "smallest": float(ae.weights_[7].min()),
 }))
 """
+)
 
 
 @pytest.mark.scale

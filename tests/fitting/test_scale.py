@@ -96,6 +96,10 @@ with strategy.scope():
             make(batch_size=batch_size).fit(rows)
         except ValueError as error:
             tell(error=str(error))
+    try:
+        make().fit(X, validation_data=X[worker : worker + 50])
+    except ValueError as error:
+        tell(error=str(error))
     # Each worker draws its own seed; they train by that of the first.
     ae = make(random_state=None, loss="mae", early_stopping=True).fit(X)
 tell(history=ae.history_, weights=[float(w.sum()) for w in ae.weights_])
@@ -112,9 +116,10 @@ def test_any_number_of_workers_trains_as_one():
         assert result["latents"] == [777, 6]
         np.testing.assert_allclose(result["loss"], one["loss"], rtol=1e-4)
 
-    _, shape, batch_size, unseeded = two[0]
+    _, shape, batch_size, validation, unseeded = two[0]
     assert "disagree on the shape of X" in shape["error"]
     assert "disagree on `batch_size`" in batch_size["error"]
+    assert "disagree on `validation_data`" in validation["error"]
     assert len(unseeded["history"]["val_loss"]) == 3
 
 

@@ -64,10 +64,37 @@ def test_callbacks_and_streams_have_it(tmp_path):
     read = small().fit_dataset(batches, validation_data=TEST, cache=False)
     assert kept.history_["val_loss"] == ae.history_["val_loss"]
     assert_allclose(read.history_["val_loss"], seen, rtol=0.2)
+
+
+@pytest.mark.parametrize("cache", [True, False])
+@pytest.mark.parametrize("other", [TEST[:9], X[400:500], None])
+def test_a_run_does_not_go_on_with_other_samples_for_validation(tmp_path, cache, other):
+    """By how many they are, by what they are, and by whether there are any."""
+    batches, path = np.array_split(TRAIN, 3), tmp_path / "run.skae"
+
+    def fit(given):
+        return small().fit_dataset(
+            batches, validation_data=given, checkpoint=path, cache=cache
+        )
+
+    expected = fit(TEST)
+    assert_array_equal(fit(TEST.copy()).transform(X), expected.transform(X))
+    with pytest.raises(ValueError, match=r"of another run: .*validation_data='100 ro"):
+        fit(other)
+
+
+def test_a_run_does_not_go_on_with_other_targets_for_validation(tmp_path):
     path = tmp_path / "run.skae"
-    small().fit_dataset(batches, validation_data=TEST, checkpoint=path)
-    with pytest.raises(ValueError, match=r"it was .*rows_of_validation_data"):
-        small().fit_dataset(batches, validation_data=TEST[:9], checkpoint=path)
+
+    def fit(given):
+        batches = [(TRAIN, TRAIN / 2)]
+        return small().fit_dataset(
+            batches, targets=True, validation_data=given, checkpoint=path
+        )
+
+    fit((TEST, TEST / 2))
+    with pytest.raises(ValueError, match=r"of another run: .*validation_data"):
+        fit((TEST, TEST / 4))
 
 
 def test_pairs_are_validated_on_pairs():
