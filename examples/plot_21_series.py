@@ -78,8 +78,8 @@ display = ReconstructionDisplay.from_estimator(ae, test, n_samples=3, random_sta
 plt.show()
 
 # %%
-# So are places in its latent space. Each row tells what a latent value does to a stroke:
-# one changes its size, another leads from twice up and down to once.
+# So are places in its latent space. Each row tells what a latent value does to a
+# stroke: one changes its size, another leads from twice up and down to once.
 
 LatentDisplay.from_estimator(ae, test)
 # sphinx_gallery_start_ignore
