@@ -20,7 +20,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer, ConvNetwork, RecurrentNetwork
-from skae.plotting import ReconstructionDisplay
+from skae.plotting import LatentDisplay, ReconstructionDisplay
 
 rng = np.random.default_rng(0)
 n = 1300
@@ -74,6 +74,17 @@ display = ReconstructionDisplay.from_estimator(ae, test, n_samples=3, random_sta
 # sphinx_gallery_start_ignore
 # Seen: Three strokes as two solid lines each, across and up, with dashed lines of their
 # reconstructions that lie on them.
+# sphinx_gallery_end_ignore
+plt.show()
+
+# %%
+# So are places in its latent space. Each row tells what a latent value does to a
+# stroke: one changes its size, another leads from twice up and down to once.
+
+LatentDisplay.from_estimator(ae, test)
+# sphinx_gallery_start_ignore
+# Seen: Four rows of nine strokes, each as one line across and one up, which change from
+# left to right: in one row they grow, in another two waves become one.
 # sphinx_gallery_end_ignore
 plt.show()
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from cycler import cycler
 from dark import dark_name, darken
+from flows import FLOWS
+from results import RESULTS
 from sklearn.base import BaseEstimator
 
 # The fields of the table of benchmarks in speed.rst: work, against, what came out.
@@ -18,7 +20,17 @@ _ROW = re.compile(
 # Their code makes the figures that they show.
 _PAGES_WITH_FIGURES = [
     "getting_started",
-    *(f"user_guide/{page}" for page in ("clusters", "denoising", "plotting")),
+    *(
+        f"user_guide/{page}"
+        for page in (
+            "augmentation",
+            "clusters",
+            "denoising",
+            "plotting",
+            "text",
+            "variational",
+        )
+    ),
 ]
 _WIDTH = 7.5
 _TIMES = "\N{MULTIPLICATION SIGN}"
@@ -34,12 +46,15 @@ def one_set_of_colors(gallery_conf=None, fname=None, when="before"):
     mpl.rcParams["axes.prop_cycle"] = cycler(color=_LINES)
 
 
-def _save(fig, path):
+def _save(fig, path, **kwargs):
+    """Save a figure and its dark twin."""
     import matplotlib.pyplot as plt
 
-    fig.savefig(path, bbox_inches="tight", metadata={"Date": None})
+    if path.suffix == ".svg":
+        kwargs["metadata"] = {"Date": None}
+    fig.savefig(path, bbox_inches="tight", **kwargs)
     darken(fig)
-    fig.savefig(dark_name(path), bbox_inches="tight", metadata={"Date": None})
+    fig.savefig(dark_name(path), bbox_inches="tight", **kwargs)
     plt.close(fig)
 
 
@@ -169,10 +184,7 @@ def _arrangement(path):
         title = f"arrange={arrange!r}\nK-means finds {found:.0%} of the digits"
         ax.set_title(title, fontsize=10)
         ax.set(xlabel="PCA 0", ylabel="PCA 1")
-    fig.savefig(path, dpi=200)
-    darken(fig)
-    fig.savefig(dark_name(path), dpi=200)
-    plt.close(fig)
+    _save(fig, path, dpi=200)
 
 
 class _OnMap(BaseEstimator):
@@ -222,12 +234,18 @@ def _figures_of(page, folder):
         for example in examples:
             exec(compile(example.source, page.name, "single"), names)
     for i, number in enumerate(plt.get_fignums(), start=1):
-        path = folder / f"{page.stem}_{i}.png"
-        fig = plt.figure(number)
-        fig.savefig(path, bbox_inches="tight", dpi=200)
-        darken(fig)
-        fig.savefig(dark_name(path), bbox_inches="tight", dpi=200)
-    plt.close("all")
+        _save(plt.figure(number), folder / f"{page.stem}_{i}.png", dpi=200)
+
+
+def _results(folder, guide):
+    """Draw the charts of pages whose code would only hide what they say."""
+    import results
+
+    for name, result in RESULTS.items():
+        path, page = folder / f"{name}.png", guide / f"{name}.rst"
+        if _is_new(path, page, Path(results.__file__)):
+            continue
+        _save(result(page), path, dpi=200)
 
 
 def _is_new(path, *made_of):
@@ -249,6 +267,8 @@ def draw(app):
     with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "skae"}):
         _networks(folder)
         _speed(folder, source / "speed.rst")
+        for name, flow in FLOWS.items():
+            _save(flow(), folder / f"{name}.svg")
     plotting = source.parent / "skae" / "plotting"
     for name in _PAGES_WITH_FIGURES:
         page = source / f"{name}.rst"
@@ -256,6 +276,7 @@ def draw(app):
             _figures_of(page, folder)
     if not _is_new(folder / "arrangement.png", Path(__file__)):
         _arrangement(folder / "arrangement.png")
+    _results(folder, source / "user_guide")
     explorer = extra / "explorer.html"
     made_of = [*plotting.glob("_page*"), plotting / "_explorer.py", Path(__file__)]
     if not _is_new(explorer, *made_of):

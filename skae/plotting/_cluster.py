@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skae.plotting._drawing import one_axes
-from skae.plotting._estimators import clusterer_of
-from skae.plotting._images import as_array, image_grid, value_range
+from skae.plotting._estimators import clusterer_of, shape_for
+from skae.plotting._images import as_array, image_grid, is_series, value_range
 from skae.plotting._members import (
     Space,
     check_clusters,
@@ -40,7 +40,8 @@ class ClusterDisplay:
     Parameters
     ----------
     members : list of ndarray of shape (n_images, h, w) or (n_images, h, w, c), or None
-        Pictures of each cluster; None for the rows of a table.
+        Pictures of each cluster, or windows (n_images, n_steps, n_features) with
+        image_shape="series"; None for the rows of a table.
 
     names : list of str
         What stands before each row.
@@ -66,9 +67,14 @@ class ClusterDisplay:
         cluster in them, of shape (n_clusters, n_columns): means in the units of the
         table, and their distances from the mean of all in standard deviations.
 
+    image_shape : {"auto", "series"}, default="auto"
+        Whether members are pictures, or series to draw as lines: the three features
+        that vary most.
+
     Attributes
     ----------
-    images_ : ndarray of shape (n_clusters, n_images) of AxesImage or None
+    images_ : ndarray of shape (n_clusters, n_images) of AxesImage, tuple of Line2D \
+            or None
         The members drawn; None fills the rows of small clusters. None for a table.
 
     center_images_ : ndarray of shape (n_clusters,) of AxesImage, or None
@@ -119,6 +125,7 @@ class ClusterDisplay:
         heading="samples",
         remark="",
         profile=None,
+        image_shape="auto",
     ):
         self.members = members
         self.names = names
@@ -128,6 +135,7 @@ class ClusterDisplay:
         self.heading = heading
         self.remark = remark
         self.profile = profile
+        self.image_shape = image_shape
 
     def plot(self, ax=None, *, image_kwargs=None, text_kwargs=None):
         """Draw the rows.
@@ -168,7 +176,12 @@ class ClusterDisplay:
             # them.
             limits = value_range(np.concatenate(self.members))
             artists = image_grid(
-                self.ax_, rows, image_kwargs, limits=limits, offsets=offsets
+                self.ax_,
+                rows,
+                image_kwargs,
+                limits=limits,
+                offsets=offsets,
+                image_shape=self.image_shape,
             )
             n_centers = int(self.centers is not None)
             self.center_images_ = artists[:, 0] if n_centers else None
@@ -255,9 +268,9 @@ class ClusterDisplay:
         random_state : int, RandomState instance or None, default=None
             Which members "random" draws.
 
-        image_shape : tuple of int, "auto" or None, default="auto"
+        image_shape : tuple of int, "auto", "series" or None, default="auto"
             Shape (h, w) or (h, w, c) of flat pictures. "auto" takes them for
-            squares.
+            squares; "series" draws windows (n_samples, n_steps, n_features) as lines.
 
         ax : matplotlib Axes, default=None
             Axes to draw on. By default a new figure is made.
@@ -305,6 +318,7 @@ class ClusterDisplay:
             random_state = check_random_state(random_state)
             rows, others = space.choose(drawn, kind, n_images, random_state)
             members = [images[row] for row in rows]
+            parts["image_shape"] = "series" if is_series(image_shape) else "auto"
             if space.center_images is not None:
                 parts["centers"] = space.center_images[drawn]
             names, notes = name_pairs(names, notes, others)
@@ -331,7 +345,8 @@ class ClusterDisplay:
 
         X : array-like of shape (n_samples, ...)
             Samples, as the estimator takes them. A clusterer without `predict`, such
-            as `DBSCAN`, knows only those that it was fitted to.
+            as `DBSCAN`, knows only those that it was fitted to. What a network takes
+            as series is drawn as lines.
 
         labels : array-like of shape (n_samples,), default=None
             True labels, for the purity.
@@ -377,7 +392,8 @@ class ClusterDisplay:
                 decoded = transformer.inverse_transform(centers)
                 kwargs.setdefault("center_images", decoded)
         if transformer is not None:
-            kwargs = {"latents": latents, **kwargs}
+            shape = shape_for(transformer, kwargs.get("image_shape", "auto"))
+            kwargs = {"latents": latents, **kwargs, "image_shape": shape}
         return cls.from_clusters(
             X, clusters, labels=labels, **{"centers": centers, **kwargs}
         )

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from skae.plotting._estimators import reduced, transformer_of
+from skae.plotting._estimators import reduced, shape_for, transformer_of
 from skae.plotting._images import as_array
 from skae.plotting._key import draw_key
 from skae.plotting._map import (
@@ -45,8 +45,10 @@ class EmbeddingDisplay:
             (n_images, h, w, c), default=None
         Pictures of the first `n_images` samples, which may be all of them.
 
-    image_shape : tuple of int, "auto" or None, default="auto"
-        Shape (h, w) or (h, w, c) of flat pictures. "auto" takes them for squares.
+    image_shape : tuple of int, "auto", "series" or None, default="auto"
+        Shape (h, w) or (h, w, c) of flat pictures. "auto" takes them for squares;
+        "series" draws windows (n_images, n_steps, n_features) as lines: the three
+        features that vary most, solid, dashed and dotted.
 
     class_names : list of str or dict, default=None
         Names of the sorted classes, or a name for each label; one for -1 makes it a
@@ -69,8 +71,8 @@ class EmbeddingDisplay:
     leaders_ : matplotlib LineCollection or None
         Lines from names that had to move to their classes.
 
-    images_ : list of matplotlib AxesImage
-        Thumbnails.
+    images_ : list of AxesImage, or of tuple of Line2D
+        Thumbnails; lines of series.
 
     shown_ : ndarray of int
         Rows of `embedding` that a thumbnail is drawn for.
@@ -179,7 +181,7 @@ class EmbeddingDisplay:
             Keywords of `Axes.text` for the class names.
 
         image_kwargs : dict, default=None
-            Keywords of `Axes.imshow` for the pictures.
+            Keywords of `Axes.imshow` for the pictures, of `Axes.plot` for series.
 
         frame_kwargs : dict, default=None
             Keywords of `PatchCollection` for the frames of the pictures.
@@ -205,6 +207,8 @@ class EmbeddingDisplay:
         Z, codes, names, images = checked_map(self)
         self.ax_ = ax = axes_for(Z, ax)
         self.figure_ = ax.figure
+        if Z.shape[1] == 2:
+            settle_layout(ax)  # the size of dots follows that of the axes
         before = ax.dataLim.frozen() if ax.has_data() else None
         points = draw_points(ax, Z, codes, names, scatter_kwargs)
         self.scatters_, self.unlabelled_ = points
@@ -227,9 +231,8 @@ class EmbeddingDisplay:
         self.images_, self.frames_ = [], None
         self.shown_ = np.empty(0, dtype=int)
         if thumbnails:
-            self.images_, self.shown_, extents = draw_thumbnails(
-                ax, Z, images, n_images, image_size, boxes, image_kwargs
-            )
+            how = (n_images, image_size, boxes, image_kwargs, self.image_shape)
+            self.images_, self.shown_, extents = draw_thumbnails(ax, Z, images, *how)
             codes = None if codes is None else codes[self.shown_]
             self.frames_ = draw_frames(
                 ax, extents, codes, names, self.scatters_, frame_kwargs
@@ -275,8 +278,7 @@ class EmbeddingDisplay:
         page : object
             The page, with `_repr_html_`.
         """
-        Z, codes, names, images = checked_map(self)
-        return embedding_page(Z, codes, names, images, self.name, title)
+        return embedding_page(self, title)
 
     @classmethod
     def from_embedding(
@@ -304,8 +306,8 @@ class EmbeddingDisplay:
         images : array-like of shape (n_images, ...), default=None
             Pictures of the first `n_images` samples, which may be all of them.
 
-        image_shape : tuple of int, "auto" or None, default="auto"
-            Shape of flat pictures. "auto" takes them for squares.
+        image_shape : tuple of int, "auto", "series" or None, default="auto"
+            Shape of flat pictures, or that they are series.
 
         class_names : list of str or dict, default=None
             Names of the sorted classes, or a name for each label.
@@ -346,15 +348,7 @@ class EmbeddingDisplay:
         return display.plot(ax=ax, **plot_kwargs)
 
     @classmethod
-    def from_estimator(
-        cls,
-        estimator,
-        X,
-        *,
-        reducer=None,
-        ax=None,
-        **kwargs,
-    ):
+    def from_estimator(cls, estimator, X, *, reducer=None, ax=None, **kwargs):
         """Draw a map of the latent vectors of a fitted transformer.
 
         Parameters
@@ -377,7 +371,8 @@ class EmbeddingDisplay:
 
         **kwargs : dict
             Keywords of :func:`~skae.plotting.EmbeddingDisplay.from_embedding`, such
-            as `labels`, and of :func:`~skae.plotting.EmbeddingDisplay.plot`.
+            as `labels`, and of :func:`~skae.plotting.EmbeddingDisplay.plot`. Images
+            of what a network takes as series are drawn as lines.
 
         Returns
         -------
@@ -397,4 +392,7 @@ class EmbeddingDisplay:
         transformer = transformer_of(estimator, "EmbeddingDisplay.from_embedding")
         latents = as_array(transformer.transform(X))
         latents, name = reduced(latents, reducer)
+        if kwargs.get("images") is not None:
+            shape = shape_for(transformer, kwargs.get("image_shape", "auto"))
+            kwargs["image_shape"] = shape
         return cls.from_embedding(latents, ax=ax, **{"name": name, **kwargs})

@@ -74,6 +74,12 @@ def reads_series(transformer):
     return False
 
 
+def shape_for(transformer, image_shape):
+    """Return the shape of pictures, which is "series" where the network says so."""
+    is_series = image_shape == "auto" and reads_series(transformer)
+    return "series" if is_series else image_shape
+
+
 def clusterer_of(estimator):
     """Return what clusters, what comes before it, and what makes its latent vectors.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from skae.plotting._images import as_array, as_images, is_ink, value_range
+from skae.plotting._images import as_array, as_images, is_ink, is_series, value_range
 from skae.plotting._labels import encode_labels
 from skae.plotting._page import as_text, make_page, map_data
 from skae.plotting._places import Surroundings
@@ -153,6 +153,11 @@ def _remarks(around, rows, share):
 
 def _output(transformer, X, Z, shape):
     """Return how the page draws what is decoded: as a picture or as bars."""
+    if is_series(shape):
+        raise ValueError(
+            "Expected pictures or rows of a table for a page. Received series. Draw "
+            "them by LatentDisplay.plot."
+        )
     images = as_images(X, shape)
     if images is not None:
         limits = value_range(images)

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skae.plotting._drawing import on_dark_page
+from skae.plotting._lines import draw_in_place, most, name_lines
 
 # Below 8 x 8 a number of columns that happens to be a square is more often a
 # table than a picture.
@@ -20,8 +21,38 @@ def as_array(X):
     return X.toarray() if issparse(X) else np.asarray(X)
 
 
+def as_pictures(X, image_shape="auto"):
+    """Return X as pictures, as windows (n, steps, features), or None for a table.
+
+    The image_shape "series" says that they are windows; those of one feature may be
+    rows (n, steps).
+    """
+    if not is_series(image_shape):
+        return as_images(X, image_shape)
+    X = as_array(X)
+    X = X[..., np.newaxis] if X.ndim == 2 else X
+    if X.ndim != 3:
+        raise ValueError(
+            "Expected windows of series (n, steps, features) for image_shape='series'. "
+            f"Received an array of shape {X.shape}. Leave image_shape='auto' for "
+            "pictures."
+        )
+    return X
+
+
+def is_series(image_shape):
+    """Tell whether pictures are windows of series, drawn as lines."""
+    return isinstance(image_shape, str) and image_shape == "series"
+
+
 def as_images(X, image_shape="auto"):
     """Return X as pictures (n, h, w) or (n, h, w, c), or None for tabular rows."""
+    if is_series(image_shape):
+        raise ValueError(
+            "Expected pictures. Received image_shape='series', which only figures draw "
+            "of EmbeddingDisplay, LatentDisplay, ClusterDisplay and "
+            "ReconstructionDisplay. Leave image_shape='auto' for pictures."
+        )
     X = as_array(X)
     if X.ndim == 2:
         image_shape = _flat_image_shape(X.shape[1], image_shape)
@@ -58,7 +89,7 @@ def _flat_image_shape(n_features, image_shape):
 
 def need_images(X, image_shape="auto"):
     """Return X as pictures, or say how to make them some."""
-    images = as_images(X, image_shape)
+    images = as_pictures(X, image_shape)
     if images is None:
         raise ValueError(
             f"Expected pictures. Received rows of {np.shape(X)[1]} columns that "
@@ -68,8 +99,8 @@ def need_images(X, image_shape="auto"):
     return images
 
 
-def grid_of_pictures(images):
-    """Return a grid (n_rows, n_cols, ...) of grey or colour pictures."""
+def grid_of_pictures(images, image_shape="auto"):
+    """Return a grid (n_rows, n_cols, ...) of pictures, or of windows of series."""
     images = as_array(images)
     if images.ndim not in (4, 5):
         raise ValueError(
@@ -78,7 +109,7 @@ def grid_of_pictures(images):
             "vectors by LatentDisplay.from_latents, and pictures in one row as "
             "images[None]."
         )
-    flat = need_images(images.reshape(-1, *images.shape[2:]))
+    flat = need_images(images.reshape(-1, *images.shape[2:]), image_shape)
     return flat.reshape(*images.shape[:2], *flat.shape[1:])
 
 
@@ -125,7 +156,16 @@ def drawable(image, limits):
     return np.clip((image - low) / (high - low), 0, 1)
 
 
-def image_grid(ax, grid, image_kwargs, *, limits=None, offsets=None, strengths=None):
+def image_grid(
+    ax,
+    grid,
+    image_kwargs,
+    *,
+    limits=None,
+    offsets=None,
+    strengths=None,
+    image_shape="auto",
+):
     """Draw pictures side by side in one axes, one unit wide and high each.
 
     Parameters
@@ -137,7 +177,7 @@ def image_grid(ax, grid, image_kwargs, *, limits=None, offsets=None, strengths=N
         Rows, the first on top, of pictures; None leaves a place empty.
 
     image_kwargs : dict or None
-        Keywords of `imshow`.
+        Keywords of `imshow`, or of `plot` for windows of series.
 
     limits : tuple of float, default=None
         Values drawn darkest and brightest; by default those of the pictures.
@@ -148,36 +188,52 @@ def image_grid(ax, grid, image_kwargs, *, limits=None, offsets=None, strengths=N
     strengths : array-like of shape (n_rows, n_cols), default=None
         How strongly each is drawn, from 0 to 1.
 
+    image_shape : tuple of int, "auto", "series" or None, default="auto"
+        "series" where the pictures are windows (n_steps, n_features).
+
     Returns
     -------
-    artists : ndarray of shape (n_rows, n_cols) of AxesImage or None
+    artists : ndarray of shape (n_rows, n_cols) of AxesImage, tuple of Line2D or None
         The pictures drawn.
     """
     n_cols = max(len(row) for row in grid)
     offsets = range(n_cols) if offsets is None else offsets
     every = np.stack([image for row in grid for image in row if image is not None])
     limits = limits or value_range(every)
-    kwargs = {**image_defaults(every, ax, limits), **(image_kwargs or {})}
-    height, width = every.shape[1:3]
+    draw = _drawer(ax, every, limits, image_kwargs, is_series(image_shape))
+    height, width = (2, 3) if is_series(image_shape) else every.shape[1:3]
     half_width = 0.46 * width / max(height, width)
     half_height = 0.46 * height / max(height, width)
     artists = np.full((len(grid), n_cols), None, dtype=object)
     for i, row in enumerate(grid):
         for j, image in enumerate(row):
-            if image is not None:
-                x = offsets[j]
-                extent = (
-                    x - half_width,
-                    x + half_width,
-                    i + half_height,
-                    i - half_height,
-                )
-                own: dict = {"extent": extent}
-                if strengths is not None:
-                    own["alpha"] = float(strengths[i][j])
-                artists[i, j] = ax.imshow(drawable(image, limits), **{**own, **kwargs})
+            if image is None:
+                continue
+            x = offsets[j]
+            sides = x - half_width, x + half_width
+            own = {} if strengths is None else {"alpha": float(strengths[i][j])}
+            artists[i, j] = draw(image, (*sides, i + half_height, i - half_height), own)
+    if is_series(image_shape):
+        name_lines(ax, next(filter(None, artists.flat)), every)
     ax.set(xlim=(offsets[0] - 0.5, offsets[-1] + 0.5), ylim=(len(grid) - 0.5, -0.5))
     ax.set_aspect("equal")
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return artists
+
+
+def _drawer(ax, every, limits, user, series):
+    """Return what draws one of the pictures into a box."""
+    if not series:
+        kwargs = {**image_defaults(every, ax, limits), **(user or {})}
+
+        def draw(image, extent, own):
+            picture = drawable(image, limits)
+            return ax.imshow(picture, **{"extent": extent, **own, **kwargs})
+
+        return draw
+
+    features = most(np.nanstd(every, axis=(0, 1)))
+    return lambda image, extent, own: draw_in_place(
+        ax, image, extent, features, limits, {**own, **(user or {})}
+    )

@@ -6,13 +6,14 @@
 from sklearn.utils import check_random_state
 
 from skae.plotting._drawing import one_axes, set_ticks
-from skae.plotting._estimators import two_way_transformer_of
+from skae.plotting._estimators import shape_for, two_way_transformer_of
 from skae.plotting._explorer import explorer_page
 from skae.plotting._images import (
     as_array,
-    as_images,
+    as_pictures,
     grid_of_pictures,
     image_grid,
+    is_series,
     value_range,
 )
 from skae.plotting._places import Surroundings, check_places
@@ -22,6 +23,9 @@ from skae.plotting._places_table import (
     table_of,
     table_size,
 )
+
+# What `image_grid` is told of the display, by the same names.
+_HOW = ("limits", "strengths", "image_shape")
 
 
 class LatentDisplay:
@@ -35,7 +39,8 @@ class LatentDisplay:
     ----------
     images : ndarray of shape (n_rows, n_cols, h, w) or (n_rows, n_cols, h, w, c), \
             or None
-        Pictures, the first row on top; None for rows of a table.
+        Pictures, the first row on top, or windows (n_rows, n_cols, n_steps,
+        n_features); None for rows of a table.
 
     x_ticks : list of str, default=None
         What stands under each column.
@@ -61,10 +66,14 @@ class LatentDisplay:
         n_columns) in standard deviations, the number of all of them "n_all", and
         the "kind" of places.
 
+    image_shape : {"auto", "series"}, default="auto"
+        Whether images are pictures, or windows of series: lines of the three features
+        that vary most.
+
     Attributes
     ----------
-    images_ : ndarray of shape (n_rows, n_cols) of AxesImage, or None
-        The pictures drawn; None for a table.
+    images_ : ndarray of shape (n_rows, n_cols) of AxesImage or tuple of Line2D, or None
+        The pictures drawn, or the lines of series; None for a table.
 
     table_ : AxesImage or None
         The colours of a table: a line for each column and a block for each row of
@@ -108,6 +117,7 @@ class LatentDisplay:
         limits=None,
         strengths=None,
         table=None,
+        image_shape="auto",
     ):
         self.images = images
         self.x_ticks = x_ticks
@@ -117,6 +127,7 @@ class LatentDisplay:
         self.limits = limits
         self.strengths = strengths
         self.table = table
+        self.image_shape = image_shape
         self.source_ = None
 
     def plot(self, ax=None, *, image_kwargs=None):
@@ -128,7 +139,7 @@ class LatentDisplay:
             Axes to draw on. By default a new figure is made.
 
         image_kwargs : dict, default=None
-            Keywords of `Axes.imshow`.
+            Keywords of `Axes.imshow`, or of `Axes.plot` for series.
 
         Returns
         -------
@@ -141,18 +152,13 @@ class LatentDisplay:
             self.figure_ = self.ax_.figure
             self.table_, self.key_ = draw_table(self, image_kwargs)
             return self
-        images = grid_of_pictures(self.images)
+        images = grid_of_pictures(self.images, self.image_shape)
         n_rows, n_cols = images.shape[:2]
         side = min(0.9, 9 / max(n_rows, n_cols))
         self.ax_ = one_axes(ax, (side * n_cols + 0.8, side * n_rows + 0.7))
         self.figure_ = self.ax_.figure
-        self.images_ = image_grid(
-            self.ax_,
-            images,
-            image_kwargs,
-            limits=self.limits,
-            strengths=self.strengths,
-        )
+        how = {name: getattr(self, name) for name in _HOW}
+        self.images_ = image_grid(self.ax_, images, image_kwargs, **how)
         self.ax_.set(xlabel=self.x_label or "", ylabel=self.y_label or "")
         set_ticks(self.ax_.xaxis, n_cols, self.x_ticks)
         set_ticks(self.ax_.yaxis, n_rows, self.y_ticks)
@@ -193,12 +199,10 @@ class LatentDisplay:
         Raises
         ------
         ValueError
-            If `from_estimator` has not made the display, or the decoder is not dense.
+            If `from_estimator` has not made the display, or no page can decode it.
         """
-        page = self.show(
-            labels=labels, class_names=class_names, title=title, n_samples=n_samples
-        )
-        return page.write(path)
+        how = {"labels": labels, "class_names": class_names, "title": title}
+        return self.show(n_samples=n_samples, **how).write(path)
 
     def show(self, **kwargs):
         """Return the page of :func:`to_html`, which a notebook shows as it is.
@@ -228,7 +232,8 @@ class LatentDisplay:
             estimator.
 
         X : array-like of shape (n_samples, ...)
-            Samples, as the estimator takes them, which tell where to look.
+            Samples, as the estimator takes them, which tell where to look. What a
+            network takes as series is drawn as lines.
 
         ax : matplotlib Axes, default=None
             Axes to draw on. By default a new figure is made.
@@ -256,21 +261,18 @@ class LatentDisplay:
         'latent 1'
         """
         transformer = two_way_transformer_of(estimator, "LatentDisplay.from_latents")
-        originals = as_images(X, kwargs.get("image_shape", "auto"))
+        shape = shape_for(transformer, kwargs.get("image_shape", "auto"))
+        kwargs["image_shape"] = shape
+        originals = as_pictures(X, shape)
         if originals is not None:
             # A decoder may leave the range of the samples, whose greys would shift.
             kwargs.setdefault("limits", value_range(originals))
         else:
             kwargs.setdefault("reference", X)
             kwargs.setdefault("feature_names", getattr(X, "columns", None))
-        display = cls.from_latents(
-            transformer.transform(X),
-            transformer.inverse_transform,
-            ax=ax,
-            image_kwargs=image_kwargs,
-            **kwargs,
-        )
-        display.source_ = transformer, X, kwargs.get("image_shape", "auto")
+        ends = transformer.transform(X), transformer.inverse_transform
+        display = cls.from_latents(*ends, ax=ax, image_kwargs=image_kwargs, **kwargs)
+        display.source_ = transformer, X, shape
         return display
 
     @classmethod
@@ -333,9 +335,9 @@ class LatentDisplay:
         random_state : int, RandomState instance or None, default=None
             Which places "random" draws.
 
-        image_shape : tuple of int, "auto" or None, default="auto"
+        image_shape : tuple of int, "auto", "series" or None, default="auto"
             Shape (h, w) or (h, w, c) of decoded flat pictures. "auto" takes them
-            for squares, and None for rows of a table.
+            for squares, None for rows of a table, and "series" for series.
 
         limits : tuple of float, default=None
             Values drawn darkest and brightest, those of the pictures if None.
@@ -385,16 +387,14 @@ class LatentDisplay:
         shape = places.shape[:2]
         # A network that computes in float32 need not be asked for more.
         decoded = decode(places.reshape(shape[0] * shape[1], -1).astype(Z.dtype))
-        images = as_images(decoded, image_shape)
+        images = as_pictures(decoded, image_shape)
         if images is None:
             if reference is None:
                 reference = decode(Z[:: max(1, len(Z) // MOST_DECODED)])
-            if feature_names is None:
-                feature_names = getattr(decoded, "columns", None)
             table = table_of(decoded, shape, kind, reference, feature_names)
-            return cls(None, table=table, **words).plot(
-                ax=ax, image_kwargs=image_kwargs
-            )
-        grid = images.reshape(*shape, *images.shape[1:])
-        display = cls(grid, limits=limits, **words)
+            display = cls(None, table=table, **words)
+        else:
+            grid = images.reshape(*shape, *images.shape[1:])
+            series = "series" if is_series(image_shape) else "auto"
+            display = cls(grid, limits=limits, image_shape=series, **words)
         return display.plot(ax=ax, image_kwargs=image_kwargs)

@@ -10,6 +10,7 @@ from skae.plotting._images import (
     as_array,
     drawable,
     image_defaults,
+    is_series,
     need_images,
     value_range,
 )
@@ -20,6 +21,7 @@ from skae.plotting._labels_colors import (
     UNLABELLED_COLOR,
     class_color,
 )
+from skae.plotting._lines import draw_on_map, most
 from skae.plotting._placement import thin
 
 # Vector graphics of more points than this take longer to open than to draw.
@@ -210,12 +212,11 @@ def draw_points(ax, Z, codes, names, scatter_kwargs):
     return points, unlabelled
 
 
-def draw_thumbnails(ax, Z, images, n_images, image_size, boxes, image_kwargs):
+def draw_thumbnails(ax, Z, images, n_images, image_size, boxes, image_kwargs, shape):
     """Draw pictures at their points; return them, their rows and their extents."""
     rows, size = thin(Z[: len(images)], n_images, image_size, ax, boxes)
-    limits = value_range(images)
-    kwargs = {**image_defaults(images, ax), "zorder": 3, "aspect": ax.get_aspect()}
-    height, width = images.shape[1:3]
+    draw = _thumbnail(ax, images, image_kwargs, is_series(shape))
+    height, width = (2, 3) if is_series(shape) else images.shape[1:3]
     half = size / 2 * np.array([width, height]) / max(height, width)
     to_data = ax.transData.inverted()
     artists, extents = [], []
@@ -225,15 +226,24 @@ def draw_thumbnails(ax, Z, images, n_images, image_size, boxes, image_kwargs):
     for row, centre in zip(rows, ax.transData.transform(Z[rows]), strict=True):
         (left, bottom), (right, top) = to_data.transform([centre - half, centre + half])
         extents.append((left, right, bottom, top))
-        artists.append(
-            ax.imshow(
-                drawable(images[row], limits),
-                **{**kwargs, "extent": extents[-1], **(image_kwargs or {})},
-            )
-        )
+        artists.append(draw(images[row], extents[-1]))
     ax.set_autoscalex_on(scaling[0])
     ax.set_autoscaley_on(scaling[1])
     return artists, rows, extents
+
+
+def _thumbnail(ax, images, user, series):
+    """Return what draws one of the pictures at its place."""
+    limits = value_range(images)
+    if series:
+        features = most(np.nanstd(images, axis=(0, 1)))
+        return lambda image, extent: draw_on_map(
+            ax, image, extent, features, limits, user
+        )
+    kwargs = {**image_defaults(images, ax), "zorder": 3, "aspect": ax.get_aspect()}
+    return lambda image, extent: ax.imshow(
+        drawable(image, limits), **{**kwargs, "extent": extent, **(user or {})}
+    )
 
 
 def draw_frames(ax, extents, codes, names, points, frame_kwargs):

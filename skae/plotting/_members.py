@@ -6,7 +6,7 @@
 import numpy as np
 from sklearn.metrics import pairwise_distances
 
-from skae.plotting._images import as_array, as_images, need_images
+from skae.plotting._images import as_array, as_pictures, need_images
 from skae.plotting._labels import encode_labels
 
 _OF_PICTURES = ("nearest", "farthest", "random", "between")
@@ -18,7 +18,7 @@ def pictures_or_none(X, kind, image_shape):
     if kind not in _KINDS:
         raise ValueError(f"Expected kind to be one of {_KINDS}. Received {kind!r}.")
     if kind in _OF_PICTURES:
-        if as_images(X, image_shape) is None:
+        if as_pictures(X, image_shape) is None:
             raise ValueError(
                 f"Expected pictures for kind={kind!r}. Received rows of "
                 f"{np.shape(X)[1]} columns that are none by "
@@ -26,7 +26,7 @@ def pictures_or_none(X, kind, image_shape):
                 "flattened from, or kind='profile' for what the columns hold."
             )
         return need_images(X, image_shape)
-    return None if kind == "profile" else as_images(X, image_shape)
+    return None if kind == "profile" else as_pictures(X, image_shape)
 
 
 def clusters_of(clusterer, latents):
@@ -137,7 +137,7 @@ class Space:
     center_images : array-like of shape (n_clusters, ...) or None
         Pictures of the centres.
 
-    image_shape : tuple of int, "auto" or None
+    image_shape : tuple of int, "auto", "series" or None
         Shape of flat pictures.
     """
 

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from skae.plotting._images import is_ink, value_range
+from skae.plotting._images import is_ink, is_series, value_range
 from skae.plotting._labels_colors import COLORS, UNLABELLED_COLOR, class_color
+from skae.plotting._lines import pictures_of
+from skae.plotting._map import checked_map
 from skae.plotting._map_names import MOST_NAMES
 from skae.plotting._placement import medoids
 from skae.plotting._text import shortened
@@ -82,8 +84,10 @@ def make_page(data, title, default_title):
     return Page(html)
 
 
-def embedding_page(Z, codes, names, images, name, title):
-    """Return a page of points, their labels and their pictures."""
+def embedding_page(display, title):
+    """Return a page of the points of a map, their labels and their pictures."""
+    Z, codes, names, images = checked_map(display)
+    name = display.name
     if Z.shape[1] != 2:
         raise ValueError(
             "Expected an embedding of two columns for a page. Received "
@@ -92,6 +96,8 @@ def embedding_page(Z, codes, names, images, name, title):
     data = map_data(Z, codes, names, name)
     data["hint"] = "Point at a sample. Drag to move, turn the wheel to zoom."
     if images is not None:
+        if is_series(display.image_shape):
+            images = pictures_of(images)
         data["remarks"] = []
         every = int(np.ceil(np.sqrt(np.prod(images.shape[:3]) / _LARGEST_SHEET)))
         if every > 1:

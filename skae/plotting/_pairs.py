@@ -10,6 +10,7 @@ import numpy as np
 from skae.plotting._drawing import diverging_map, merge_kwargs
 from skae.plotting._images import drawable, image_defaults, value_range
 from skae.plotting._labels_colors import line_color
+from skae.plotting._lines import legend_above
 from skae.plotting._profiles import as_numbers, name_columns
 from skae.plotting._text import as_written, shortened
 
@@ -224,15 +225,7 @@ def write_beside(axes, last, remark, errors, text_kwargs):
     letters = int(axes[0, 0].get_window_extent().width / axes[0, 0].figure.dpi * 13)
     for panel in last:
         panel.set_xlabel(textwrap.fill(remark, letters), **small)
-    axes[0, 0].legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=2,
-        frameon=False,
-        fontsize="small",
-        borderaxespad=0.1,
-        columnspacing=1,
-    )
+    legend_above(axes[0, 0], ncols=2)
 
 
 def _small(text_kwargs):

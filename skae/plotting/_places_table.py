@@ -22,6 +22,8 @@ def table_of(decoded, shape, kind, reference, feature_names):
 
     Values are in standard deviations of the reference from its mean.
     """
+    if feature_names is None:
+        feature_names = getattr(decoded, "columns", None)
     reference, decoded = as_numbers(reference), as_numbers(decoded)
     names = name_columns(feature_names, decoded.shape[1])
     spread = np.nanstd(reference, axis=0)

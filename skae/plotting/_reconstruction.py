@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.utils import _safe_indexing, check_random_state
 
 from skae.plotting._drawing import panels
-from skae.plotting._estimators import reads_series, two_way_transformer_of
-from skae.plotting._images import as_array, as_images
+from skae.plotting._estimators import shape_for, two_way_transformer_of
+from skae.plotting._images import as_array, as_images, is_series
 from skae.plotting._pairs import (
     Table,
     draw_pictures,
@@ -36,9 +36,10 @@ class ReconstructionDisplay:
     X_hat : array-like of the shape of X
         Their reconstructions.
 
-    image_shape : tuple of int, "auto" or None, default="auto"
+    image_shape : tuple of int, "auto", "series" or None, default="auto"
         Shape (h, w) or (h, w, c) of flat rows that are pictures. "auto" takes rows
-        of 64, 81, 100, ... columns for square pictures; None never does.
+        of 64, 81, 100, ... columns for square pictures; None never does. "series" is
+        kind="line".
 
     feature_names : list of str, default=None
         Names of the columns of tabular rows.
@@ -174,6 +175,7 @@ class ReconstructionDisplay:
             If X and X_hat differ in shape, or are neither rows nor pictures.
         """
         self._check_words(layout, kind)
+        kind = "line" if is_series(self.image_shape) else kind
         X, X_hat = self._checked()
         originals = None if kind == "line" else as_images(X, self.image_shape)
         self.images_ = self.lines_ = self.scale_ = None
@@ -233,7 +235,7 @@ class ReconstructionDisplay:
         X_hat : array-like of the shape of X
             Their reconstructions.
 
-        image_shape : tuple of int, "auto" or None, default="auto"
+        image_shape : tuple of int, "auto", "series" or None, default="auto"
             Shape (h, w) or (h, w, c) of flat rows that are pictures. "auto" takes
             rows of 64, 81, 100, ... columns for square pictures; None never does.
 
@@ -316,7 +318,7 @@ class ReconstructionDisplay:
         random_state : int, RandomState instance or None, default=None
             Which samples are drawn.
 
-        image_shape : tuple of int, "auto" or None, default="auto"
+        image_shape : tuple of int, "auto", "series" or None, default="auto"
             Shape (h, w) or (h, w, c) of flat rows that are pictures. "auto" takes
             rows of 64, 81, 100, ... columns for square pictures; None never does.
 
@@ -357,8 +359,8 @@ class ReconstructionDisplay:
         total = X.shape[0] if hasattr(X, "shape") else len(X)
         rows = check_random_state(random_state).permutation(total)[:n_samples]
         shown = _safe_indexing(X, rows)
-        if reads_series(transformer) and plot_kwargs.get("kind", "auto") == "auto":
-            plot_kwargs["kind"] = "line"
+        if plot_kwargs.get("kind", "auto") == "auto":
+            image_shape = shape_for(transformer, image_shape)
         return cls.from_reconstruction(
             shown,
             transformer.inverse_transform(transformer.transform(shown)),

@@ -5,13 +5,9 @@
 
 import numpy as np
 
-from skae.plotting._drawing import merge_kwargs
-from skae.plotting._labels_colors import line_color
+from skae.plotting._lines import MOST_FEATURES, draw_window, most
 from skae.plotting._pairs import Table
 from skae.plotting._profiles import name_columns
-
-# More lines in a panel than these and their reconstructions are not told apart.
-_FEATURES = 3
 
 
 class Windows(Table):
@@ -39,27 +35,24 @@ class Windows(Table):
 
     def draw(self, axes, n_columns, kwargs):
         """Draw a panel for each window, and one for its difference if there is room."""
-        from matplotlib.lines import Line2D
         from matplotlib.ticker import MaxNLocator
 
         features = self._drawn(n_columns)
         values = (self.X, self.X_hat, self.X_hat - self.X)
-        styles = ("-", "--", "-")
         artists = []
         for i, panels in enumerate(axes):
             lines = []
             for kind in range(1 + axes.shape[1]):
-                for j, feature in enumerate(features):
-                    defaults = {
-                        "color": line_color(j, panels[0]),
+                keywords = [
+                    {
                         "label": self._label(kind, j, feature),
-                        "linestyle": styles[kind],
-                        "linewidth": 1.2,
+                        "linestyle": ("-", "--", "-")[kind],
+                        **(kwargs[kind] or {}),
                     }
-                    lines += panels[kind // 2].plot(
-                        values[kind][i, :, feature],
-                        **merge_kwargs(defaults, kwargs[kind], Line2D),
-                    )
+                    for j, feature in enumerate(features)
+                ]
+                panel = panels[kind // 2]
+                lines += draw_window(panel, values[kind][i], features, keywords)
             artists.append(lines)
             panels[0].set_ylabel("value", fontsize="small")
             for panel in panels:
@@ -76,8 +69,7 @@ class Windows(Table):
     def _drawn(self, n_columns):
         """Return the features that changed most, in their order."""
         changed = np.nanmean(np.abs(self.X_hat - self.X), axis=(0, 1))
-        most = np.argsort(-np.nan_to_num(changed), kind="stable")
-        return np.sort(most[: _FEATURES if n_columns is None else n_columns])
+        return most(changed, MOST_FEATURES if n_columns is None else n_columns)
 
     def _label(self, kind, j, feature):
         """Return the words of a line: one of each kind is named, and each feature."""

@@ -151,6 +151,27 @@ def test_the_decoder_draws_on_the_landing_page(browser):
     assert 0 <= min(pixels) < 0.2 < 0.6 < max(pixels) <= 1
 
 
+def test_the_explorer_of_the_landing_page_opens_in_a_second(browser):
+    """Its pictures take less than 5 ms, and nothing comes from elsewhere."""
+    loads, draws = [], []
+    # The quickest of five: others may be using the machine.
+    for _ in range(5):
+        browser.get((SITE / "explorer.html").as_uri())
+        loaded, drawn, elsewhere = browser.execute_script(
+            "const start = performance.now(), state = skae.state();"
+            "for (let i = 0; i < 20; i++) skae.decode(state.latents);"
+            "const took = (performance.now() - start) / 20;"
+            "const [page] = performance.getEntriesByType('navigation');"
+            "const others = performance.getEntriesByType('resource');"
+            "return [page.loadEventEnd, took, others.map((one) => one.name)]"
+        )
+        loads.append(loaded)
+        draws.append(drawn)
+        assert [name for name in elsewhere if not name.startswith("data:")] == []
+    assert min(loads) < 1000
+    assert min(draws) < 5
+
+
 def test_pages_need_no_network():
     """Nothing is loaded from elsewhere; links may lead there."""
     loads = re.compile(

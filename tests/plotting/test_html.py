@@ -361,16 +361,22 @@ def test_the_page_opens_in_a_second_and_draws_in_milliseconds(
     images = rng.random((2000, 784))
     pca = PCA(10, random_state=0).fit(images)
     path = LatentDisplay.from_estimator(pca, images).to_html(tmp_path / "p.html")
-    _open(browser, path)
-    loaded, decoded = browser.execute_script(
-        "const start = performance.now();"
-        "for (let i = 0; i < 20; i++) skae.decode(skae.state().latents);"
-        "const took = (performance.now() - start) / 20;"
-        "return [performance.getEntriesByType('navigation')[0].loadEventEnd, took]"
-    )
-    # Others may be using the machine.
-    assert loaded < 3000
-    assert decoded < 15
+    times = []
+    # The quickest of five: others may be using the machine.
+    for _ in range(5):
+        _open(browser, path)
+        times.append(
+            browser.execute_script(
+                "const start = performance.now();"
+                "for (let i = 0; i < 20; i++) skae.decode(skae.state().latents);"
+                "const took = (performance.now() - start) / 20;"
+                "return [performance.getEntriesByType('navigation')[0].loadEventEnd,"
+                "took]"
+            )
+        )
+    loaded, decoded = np.min(times, axis=0)
+    assert loaded < 1000
+    assert decoded < 5
 
 
 class Bent(TransformerMixin, BaseEstimator):
