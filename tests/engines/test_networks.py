@@ -417,6 +417,8 @@ def test_layers_of_all_kinds_are_drawn_from_the_random_state(name):
         assert mine.size == 1 or (mine != theirs).any()
 
 
+@pytest.mark.long
+@pytest.mark.versions
 @pytest.mark.filterwarnings("ignore:The latent vector is the same")
 def test_a_network_of_keras_applications_is_trained():
     def make(keras):
@@ -525,7 +527,7 @@ def test_volumes_are_learned_at_every_face():
     ramp = np.einsum("i,j,k->ijk", *ramps)
     volumes = ramp + 0.3 * noise(60, 1, 1, 1)
     network = ConvNetwork((8,), axes=3)
-    ae = fitted(network, volumes, epochs=300, learning_rate=0.01)
+    ae = fitted(network, volumes, epochs=100, learning_rate=0.02)
     errors = ((ae.inverse_transform(ae.transform(volumes)) - volumes) ** 2).mean(axis=0)
     assert errors.shape == (5, 3, 4)
     assert errors.max() < 0.3 * volumes.var(axis=0).min()

@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from small import long
 
 from skae import _process
 from skae._interrupts import ctrl_c_waits
@@ -294,7 +295,7 @@ if sys.argv[1] == "variable":
 """
 
 
-@pytest.mark.parametrize("how", ["variable", "file", "file at home", "imported"])
+@pytest.mark.parametrize("how", [long("variable"), "file", "file at home", "imported"])
 def test_another_backend_of_keras_is_refused_in_words(how, tmp_path):
     (tmp_path / ".keras").mkdir()
     (tmp_path / ".keras" / "keras.json").write_text('{"backend": "torch"}')
