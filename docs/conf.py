@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# As in the conftest.py of the tests: threads that wait do not spin.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 sys.path.insert(0, str(Path(__file__).resolve().parent / "_ext"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -56,6 +58,8 @@ sphinx_gallery_conf = {
     "reference_url": {"skae": None},
     "abort_on_example_error": True,
     "remove_config_comments": True,
+    # Each in a process of its own, which takes one core.
+    "parallel": min(os.cpu_count() or 1, 4),
     "show_memory": False,
     "write_computation_times": False,
     "image_scrapers": ("described.scrape",),

@@ -25,6 +25,11 @@ SMALL = pytest.mark.parametrize(
 )
 
 
+def long(*values):
+    """A set of parameters of a test that takes long; other packages decide its end."""
+    return pytest.param(*values, marks=[pytest.mark.long, pytest.mark.versions])
+
+
 def python(code, *args, warnings="error"):
     """Run a program in a fresh interpreter; give what it prints last, read as JSON."""
     result = subprocess.run(

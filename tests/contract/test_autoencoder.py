@@ -5,7 +5,6 @@ import io
 import os
 import pickle
 import random
-import subprocess
 import sys
 import threading
 
@@ -937,38 +936,6 @@ def test_verbose_shows_a_bar_and_silence_is_silent(make, capfd):
     assert "3/3" in err
     assert "loss=" in err
     assert "val_loss=" in err
-
-
-@pytest.mark.parametrize("level", [None, "0"])
-def test_tensorflow_s_start_is_silent_unless_the_user_asked(level):
-    code = """
-import os, sys
-import numpy as np
-from skae import AutoencoderTransformer
-before = dict(os.environ)
-X = np.random.default_rng(0).random((50, 8, 8))
-for dtype in (float, np.float32):
-    ae = AutoencoderTransformer(2, network="conv", epochs=1).fit(X.astype(dtype))
-    ae.inverse_transform(ae.transform(X))
-assert os.environ.get("TF_CPP_MIN_LOG_LEVEL") == before.get("TF_CPP_MIN_LOG_LEVEL")
-print("the user's own words", file=sys.stderr)
-"""
-    name = "TF_CPP_MIN_LOG_LEVEL"
-    environment = {k: v for k, v in os.environ.items() if k != name}
-    if level is not None:
-        environment[name] = level
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    if level is None:
-        assert result.stderr == "the user's own words\n"
-    else:
-        assert "oneDNN" in result.stderr
 
 
 # --------------------------------------------------------------------- Keras' models

@@ -26,6 +26,7 @@ needs_sklearn_callbacks = pytest.mark.skipif(
 
 
 @needs_sklearn_callbacks
+@pytest.mark.long
 def test_the_callback_tests_of_scikit_learn_pass_with_an_autoencoder(tmp_path):
     """The five files, with an autoencoder for the estimator that iterates."""
     import sklearn.callback

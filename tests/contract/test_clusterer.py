@@ -27,10 +27,15 @@ DIGITS, NUMBERS = load_digits(return_X_y=True)
 DIGITS = (DIGITS / 16).astype(np.float32)
 
 
-@parametrize_with_checks(
-    [AutoencoderClusterer(3), AutoencoderClusterer(3, transformer=PCA())]
-)
+@parametrize_with_checks([AutoencoderClusterer(3, transformer=PCA())])
 def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.long
+@pytest.mark.versions
+@parametrize_with_checks([AutoencoderClusterer(3)])
+def test_scikit_learn_check_of_the_default(estimator, check):
     check(estimator)
 
 

@@ -32,8 +32,15 @@ def error(filled):
     return np.square((filled - TABLE) / TABLE.std(axis=0))[MISSING].mean()
 
 
-@parametrize_with_checks([quick(), quick(add_indicator=True), AutoencoderImputer()])
+@parametrize_with_checks([quick(), quick(add_indicator=True)])
 def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.long
+@pytest.mark.versions
+@parametrize_with_checks([AutoencoderImputer()])
+def test_scikit_learn_check_of_the_default(estimator, check):
     check(estimator)
 
 

@@ -34,6 +34,8 @@ def _import_keras_quietly():
         importlib.import_module("scikeras.wrappers")
 
 
+@pytest.mark.long
+@pytest.mark.versions
 @parametrize_with_checks([KerasAutoencoderTransformer()])
 def test_sklearn_contract(estimator, check):
     check(estimator)

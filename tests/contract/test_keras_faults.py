@@ -335,6 +335,7 @@ def test_ctrl_c_in_a_fit_leaves_the_fit_before():
     assert bits(ae.fit(X)) == expected
 
 
+@pytest.mark.long
 def test_threads_give_the_bits_of_one_after_another():
     def fits(seed):
         return [make().set_params(random_state=seed).fit(X) for _ in range(2)]

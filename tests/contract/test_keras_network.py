@@ -792,15 +792,22 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
-def test_a_file_that_lies_is_refused(lie, tmp_path):
-    path = tmp_path / "ae.skae"
+@pytest.fixture(scope="module")
+def true_file(tmp_path_factory):
+    """A file, saved once for all, that can be loaded. Do not write to it."""
+    path = tmp_path_factory.mktemp("files") / "ae.skae"
     network = KerasNetwork(encoder_model(), decoder_model(), keep_weights=True)
     transformer(network, epochs=1).fit(X).save(path)
-    told_path = tmp_path / "bad.skae"
+    told_path = path.with_name("told.skae")
     told_path.write_bytes(told(path, lambda n: None))
     skae.load(told_path)
-    told_path.write_bytes(told(path, lie))
+    return path
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_a_file_that_lies_is_refused(lie, true_file, tmp_path):
+    told_path = tmp_path / "bad.skae"
+    told_path.write_bytes(told(true_file, lie))
     with pytest.raises(skae.FileFormatError, match=r"bad\.skae"):
         skae.load(told_path)
 

@@ -127,6 +127,8 @@ print(json.dumps(kept))
 """
 
 
+@pytest.mark.long
+@pytest.mark.versions
 def test_keras_may_be_configured_in_any_way():
     config = python(CONFIGURED, warnings="default")
     assert config == ["float16", 1e-2, "channels_first", "mixed_float16"]

@@ -20,10 +20,15 @@ from skae import AutoencoderOutlierDetector, AutoencoderTransformer, DenseNetwor
 WINE = load_wine().data
 
 
-@parametrize_with_checks(
-    [AutoencoderOutlierDetector(), AutoencoderOutlierDetector(PCA())]
-)
+@parametrize_with_checks([AutoencoderOutlierDetector(PCA())])
 def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.long
+@pytest.mark.versions
+@parametrize_with_checks([AutoencoderOutlierDetector()])
+def test_scikit_learn_check_of_the_default(estimator, check):
     check(estimator)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
+from small import long
 
 from skae import AutoencoderTransformer
 
@@ -68,7 +69,9 @@ def test_a_constraint_of_a_layer_within_a_layer_holds():
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "mixed_float16"])
-@pytest.mark.parametrize("last", [None, "float32", "float64", "mixed_float16"])
+@pytest.mark.parametrize(
+    "last", [None, long("float32"), long("float64"), long("mixed_float16")]
+)
 def test_layers_may_have_a_dtype_of_their_own(dtype, last):
     ae = fitted(lambda keras: keras.layers.Dense(8, dtype=dtype), last=last)
     own = dtype.removeprefix("mixed_") if "mixed" not in dtype else "float32"

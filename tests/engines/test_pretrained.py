@@ -120,6 +120,7 @@ def same(arrays, others):
 # ------------------------------------------------------------------ never touched
 
 
+@pytest.mark.long
 def test_a_classifier_whose_backbone_is_used_stays_as_good_as_it_was(other_people):
     import keras
 

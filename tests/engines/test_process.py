@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from small import long
 
 from skae import _process
 from skae._interrupts import ctrl_c_waits
@@ -55,6 +56,8 @@ assert os.environ.get("TF_CPP_MIN_LOG_LEVEL") == before.get("TF_CPP_MIN_LOG_LEVE
 
 
 @POSIX
+@pytest.mark.long
+@pytest.mark.versions
 @pytest.mark.parametrize("environment", [{}, {"TF_CPP_MIN_LOG_LEVEL": "3"}])
 def test_a_fit_says_nothing(environment):
     assert said(FIT, **environment) == ""
@@ -65,6 +68,8 @@ def places(text):
     return set(re.findall(r"\w+\.cc:\d+", text))
 
 
+@pytest.mark.long
+@pytest.mark.versions
 def test_who_asks_for_all_notes_hears_them_all():
     every = {"TF_CPP_MIN_LOG_LEVEL": "0"}
     alone = places(said("import tensorflow", **every))
@@ -85,6 +90,8 @@ except tf.errors.InvalidArgumentError:
 """
 
 
+@pytest.mark.long
+@pytest.mark.versions
 def test_what_tensorflow_says_to_the_user_later_is_heard():
     alone = said(OWN.format(fit=""))
     after = said(OWN.format(fit=FIT))
@@ -254,6 +261,8 @@ ae.fit(X)
 """
 
 
+@pytest.mark.long
+@pytest.mark.versions
 @pytest.mark.parametrize(
     "module",
     ["tensorflow.python.ops.gen_random_index_shuffle_ops", "keras.src.distribution"],
@@ -286,7 +295,7 @@ if sys.argv[1] == "variable":
 """
 
 
-@pytest.mark.parametrize("how", ["variable", "file", "file at home", "imported"])
+@pytest.mark.parametrize("how", [long("variable"), "file", "file at home", "imported"])
 def test_another_backend_of_keras_is_refused_in_words(how, tmp_path):
     (tmp_path / ".keras").mkdir()
     (tmp_path / ".keras" / "keras.json").write_text('{"backend": "torch"}')

@@ -184,8 +184,10 @@ HOLES = np.where(DIGITS == 0.5, np.nan, DIGITS)
         "whitened": (AutoencoderTransformer(5, arrange="whiten", epochs=2), DIGITS),
         "spectral": (AutoencoderTransformer(5, arrange="spectral", epochs=5), DIGITS),
         "masked": (AutoencoderTransformer(missing="mask", epochs=2), HOLES),
-        "clusters": (AutoencoderClusterer(10), DIGITS),
-        "imputed": (AutoencoderImputer(), HOLES),
+        "clusters": pytest.param(
+            AutoencoderClusterer(10), DIGITS, marks=pytest.mark.long
+        ),
+        "imputed": pytest.param(AutoencoderImputer(), HOLES, marks=pytest.mark.long),
     }.values(),
     ids=lambda value: "" if isinstance(value, np.ndarray) else type(value).__name__,
 )
@@ -306,7 +308,16 @@ conv.fit(X).transform(X)  # the parent is as well as before
 print(json.dumps(out))
 """
 
-NEEDS_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on Windows")
+
+def forks(test):
+    """Mark a test whose program forks."""
+    for mark in (
+        pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on Windows"),
+        pytest.mark.long,
+        pytest.mark.versions,
+    ):
+        test = mark(test)
+    return test
 
 
 @pytest.fixture(scope="module")
@@ -315,7 +326,7 @@ def children():
     return json.loads(python(FORK))
 
 
-@NEEDS_FORK
+@forks
 @pytest.mark.parametrize(
     "work", ["fit after the user's", "fit", "fit of a new network", "transform"]
 )
@@ -325,18 +336,18 @@ def test_a_fork_after_tensorflow_ran_is_refused(children, work):
     assert "loky" in children[work]
 
 
-@NEEDS_FORK
+@forks
 def test_a_fork_after_tensorflow_ran_can_use_numpy(children):
     assert children["dense fit"]
     assert children["dense transform"]
 
 
-@NEEDS_FORK
+@forks
 def test_a_fork_after_tensorflow_ran_never_waits_for_ever(children):
     assert not [work for work, answer in children.items() if "killed" in str(answer)]
 
 
-@NEEDS_FORK
+@forks
 def test_a_fork_before_tensorflow_ran_is_free():
     code = """
 import os

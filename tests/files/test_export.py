@@ -346,6 +346,8 @@ assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
 """
 
 
+@pytest.mark.long
+@pytest.mark.versions
 def test_it_is_silent_whatever_tensorflow_s_log_level(tmp_path):
     for format in EXPORT_NEEDS:
         need(format)

@@ -182,10 +182,10 @@ def test_a_run_that_was_cut_off_comes_to_the_same(tmp_path):
 
 
 def test_few_rows_are_held_to_rows_set_aside():
-    ae = AutoencoderTransformer(5, random_state=0).fit(DIGITS)
+    ae = AutoencoderTransformer(5, random_state=0).fit(DIGITS[:300])
     assert len(ae.history_["val_loss"]) == ae.n_iter_
     for params in ({"early_stopping": False}, {"epochs": 3}, {"objective": Nothing()}):
-        ae = AutoencoderTransformer(5, random_state=0, **params).fit(DIGITS)
+        ae = AutoencoderTransformer(5, random_state=0, **params).fit(DIGITS[:300])
         assert "val_loss" not in ae.history_
 
 

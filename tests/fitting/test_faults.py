@@ -110,14 +110,15 @@ def duration(cold):
     return time.perf_counter() - start
 
 heard = 0
-for i in range(20):
+n_strikes = {"dense": 20, "conv": 12}[sys.argv[1]]
+for i in range(n_strikes):
     cold = sys.argv[1] == "conv" and i % 4 == 0
-    if i % 10 == 0:
+    if i % 8 == 0:
         whole = {c: duration(c) for c in (sys.argv[1] == "conv", False)}
     if cold:
         _program._programs.clear()
     try:
-        interrupted = fit_for(whole[cold] * (i + 0.5) / 20)
+        interrupted = fit_for(whole[cold] * (i + 0.5) / n_strikes)
         time.sleep(0.001)
     except KeyboardInterrupt:  # before the fit began, or between its end and here
         interrupted = True
@@ -135,7 +136,7 @@ for i in range(20):
         assert value == around[name], (i, name, value)
     if sys.argv[1] == "conv":
         assert Counter.begun >= Counter.ended
-assert heard >= 10, heard
+assert heard >= n_strikes / 2, heard
 print(json.dumps(bits(ae.set_params(callbacks=None).fit(X))))
 """
 )
@@ -188,7 +189,7 @@ n_lines = lines
 ae = make(**params).fit(X[:50] * 2)
 old = joblib.hash(ae.__getstate__())
 n_interrupts = 0
-n_places = {"dense": 150, "conv": 40}[sys.argv[1]]
+n_places = {"dense": 150, "conv": 25}[sys.argv[1]]
 for at in range(1, n_lines, max(n_lines // n_places, 1)):
     interrupted = traced_fit(ae, at)
     n_interrupts += interrupted

@@ -106,7 +106,7 @@ def test_where_it_does_not_apply_it_changes_nothing(parameters):
     assert "not spectral: " in gathered.arranged_ or "nothing: " in gathered.arranged_
 
 
-@pytest.mark.parametrize("copies", [1, 2])
+@pytest.mark.parametrize("copies", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_streamed_data_are_drawn_as_those_in_memory(small_limits, copies):
     def found():
         ae = fitted(epochs=40, batch_size=32, copies=copies)

@@ -111,6 +111,8 @@ def test_a_call_inside_of_a_graph_is_refused_in_words():
     ae.fit(X)  # nothing was left in halves
 
 
+@pytest.mark.long
+@pytest.mark.versions
 def test_without_eager_execution_there_are_words():
     code = """
 import json, warnings
