@@ -23,7 +23,9 @@ from skae._engines.tensorflow.initializers import draw, find_starts
 from skae._engines.tensorflow.trainer import Trainer
 from skae._fingerprints import fingerprint
 from skae._interrupts import ctrl_c_waits
+from skae._layer_values import key_of
 from skae._models import Spec, build_models, latent_models
+from skae._objectives.objective import layers_that_draw
 from skae._process import import_tensorflow, quiet, refuse_fork, refuse_graph
 from skae._tiles import Tiles
 
@@ -42,7 +44,7 @@ def get_program(spec: Spec) -> "Program":
     refuse_fork()
     import_tensorflow()  # before the lock: see `refuse_fork`
     refuse_graph()
-    key = fingerprint(tuple(spec))
+    key = key_of_spec(spec)
     with _lock:
         program = _programs.get(key)
     # Without the lock: the user's network may fit transformers of its own while it is
@@ -55,6 +57,13 @@ def get_program(spec: Spec) -> "Program":
                 _programs.popitem(last=False)
         _programs.move_to_end(key)
         return _programs[key]
+
+
+def key_of_spec(spec: Spec) -> Hashable:
+    """Give a key that is equal only for specs that surely compute the same."""
+    drawing = layers_that_draw(spec.objective)
+    rest = fingerprint(tuple(spec._replace(objective=None)))
+    return rest, key_of(spec.objective, drawing)
 
 
 class Program:
