@@ -597,6 +597,7 @@ class AutoencoderTransformer(
         self._validate_on(data, validation_data)
         return self._fit(data, _told(X, y, sample_weight), goes_on)
 
+    @with_hints
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_dataset(
@@ -711,6 +712,8 @@ class AutoencoderTransformer(
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None, *, target=None):
         """Train for one epoch on X, from where the last call left off.
+
+        It stops at nothing, arranges nothing, and calls no `callbacks`, which it says.
 
         Parameters
         ----------

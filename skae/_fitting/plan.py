@@ -80,9 +80,18 @@ def make_spec(
     scaling = find_scaling(estimator, network, data, before)
     output_activation = estimator.output_activation
     dtype = "float64" if data.dtype == np.float64 else "float32"
+    auto = isinstance(output_activation, str) and output_activation == "auto"
     if before is not None:
-        output_activation, dtype = before.spec.output_activation, before.spec.dtype
-    elif isinstance(output_activation, str) and output_activation == "auto":
+        dtype = before.spec.dtype
+        if auto:
+            output_activation = before.spec.output_activation
+        elif scaling is not None and _activation_name(output_activation) != "linear":
+            raise ValueError(
+                f"output_activation={output_activation!r} does not go with what was "
+                "fitted: its columns are scaled, which takes 'linear'. Set it back; or "
+                "to start anew use `fit` with warm_start=False."
+            )
+    elif auto:
         low, high = data.range()
         in_unit_interval = low >= 0 and high <= 1 and scaling is None
         # Words are weighed alike whatever else is asked for: see `find_scaling`.
