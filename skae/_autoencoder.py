@@ -171,9 +171,9 @@ class AutoencoderTransformer(
 
     output_activation : str or callable, default="auto"
         The activation of the decoder's last layer. "auto" takes "sigmoid" where
-        all training data lie in [0, 1], `scale` leaves them there, and `latent_dim` is
-        below the number of features, else "linear"; `output_activation_` holds the
-        choice.
+        all training data lie in [0, 1], `scale` leaves them there, they are no word
+        weights of texts (see `scale`), and `latent_dim` is below the number of
+        features, else "linear"; `output_activation_` holds the choice.
 
     loss : str, keras.losses.Loss or callable, default="mse"
         The reconstruction loss, by its Keras name, as a Keras loss or as a function
@@ -211,7 +211,8 @@ class AutoencoderTransformer(
         Whether to set aside a part of the data, to stop when the loss on it no
         longer falls, and to keep the weights for which it was lowest. "auto" does so
         on 8 to 10,000 samples, and on more of word weights (see `scale`), where
-        `epochs` is "auto", there is no `objective`, and the network starts at PCA (see
+        `epochs` is "auto", there is no `objective` (for word weights: none that says
+        what latent vectors are like), and the network starts at PCA (see
         :class:`DenseNetwork`): the weights that it starts from are the first to beat,
         so that few samples are not learned by heart. `partial_fit` does not stop early.
 
@@ -596,6 +597,7 @@ class AutoencoderTransformer(
         self._validate_on(data, validation_data)
         return self._fit(data, _told(X, y, sample_weight), goes_on)
 
+    @with_hints
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_dataset(
@@ -710,6 +712,8 @@ class AutoencoderTransformer(
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None, *, target=None):
         """Train for one epoch on X, from where the last call left off.
+
+        It stops at nothing, arranges nothing, and calls no `callbacks`, which it says.
 
         Parameters
         ----------

@@ -25,6 +25,7 @@ from sklearn.utils.validation import (
 )
 
 from skae._autoencoder import AutoencoderTransformer
+from skae._data.refusals import in_our_words
 from skae._different_rows import different_rows
 from skae._drawn import draw_on, trains_on
 from skae._seeds import seeded
@@ -326,7 +327,8 @@ class AutoencoderClusterer(
         if shape is not None:
             X = np.reshape(X, (len(X), math.prod(shape)))
         accepted = "csr" if _takes_sparse(self.transformer) else False
-        X = validate_data(self, X, reset=reset, dtype=dtype, accept_sparse=accepted)
+        with in_our_words(self):
+            X = validate_data(self, X, reset=reset, dtype=dtype, accept_sparse=accepted)
         if reset:
             self._sample_shape = shape
         elif shape is None:

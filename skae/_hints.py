@@ -48,6 +48,12 @@ _OURS = {
     "y_true": "target",
     "targets": "target",
 }
+# What `fit` has arguments for, and a source brings along.
+_OF_SOURCE = {
+    "sample_weight": "the third of each batch of the source: (X, y, sample_weight)",
+    "target": "the second of each batch of the source, with targets=True: (X, target)",
+    "y": "the second of each batch of the source: (X, y)",
+}
 
 
 def with_hints(method: Callable) -> Callable:
@@ -62,13 +68,16 @@ def with_hints(method: Callable) -> Callable:
             owner = type(self).__name__
             who = owner if constructs else f"{owner}.{method.__name__}"
             raise TypeError(f"{who}() got an unexpected keyword argument {name!r}."
-                            + _hint(self, name, constructs))  # fmt: skip
+                            + _hint(self, name, method.__name__))  # fmt: skip
         return method(self, *args, **kwargs)
 
     return hinting
 
 
-def _hint(estimator: Any, name: str, constructs: bool) -> str:
+def _hint(estimator: Any, name: str, method: str) -> str:
+    constructs = method == "__init__"
+    if method == "fit_dataset" and name in _OF_SOURCE:
+        return f" Here it is {_OF_SOURCE[name]}."
     own = inspect.signature(type(estimator)).parameters
     if name in own:  # of the constructor, and so not of this method
         return f" It is a parameter of the constructor: {type(estimator).__name__}" \

@@ -6,11 +6,10 @@
 import math
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
-from sklearn.ensemble._base import _set_random_states
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.impute import MissingIndicator
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import get_tags
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
     _check_feature_names_in,
@@ -21,6 +20,7 @@ from sklearn.utils.validation import (
 from skae._autoencoder import AutoencoderTransformer
 from skae._data.kinds import is_a, with_nan
 from skae._networks import DenseNetwork
+from skae._seeds import seeded
 from skae._warn import warn
 
 __all__ = ["AutoencoderImputer"]
@@ -54,8 +54,9 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
         each column that had missing values in `fit`.
 
     random_state : int, RandomState instance or None, default=None
-        Sets the `random_state` of the transformer; None leaves it as it is. Pass an int
-        for reproducible results across multiple function calls.
+        Determines what the transformer leaves to chance: parameters of `transformer`
+        that are called `random_state` and are None follow it. Pass an int for
+        reproducible results across multiple function calls.
 
     Attributes
     ----------
@@ -246,8 +247,7 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
         kept = ~missing.all(axis=0)
         self._tell_of_empty_columns(kept)
         transformer = _make_transformer(self.transformer, len(values), int(kept.sum()))
-        if self.random_state is not None:
-            _set_random_states(transformer, self.random_state)
+        transformer = seeded(transformer, check_random_state(self.random_state))
         indicator = None
         if self.add_indicator:
             indicator = MissingIndicator(error_on_new=False).fit(values)
@@ -328,7 +328,7 @@ def _make_transformer(transformer, n_rows, n_features):
             "inverse_transform: expected AutoencoderTransformer(missing='mask'), or "
             f"None. Got {transformer!r}."
         )
-    return clone(transformer)
+    return transformer
 
 
 def _scaled(scaler, values):

@@ -21,7 +21,7 @@ from sklearn.base import clone
 from skae._cutting import Cut, as_graph
 from skae._keras_checks import shaped
 from skae._process import import_tensorflow
-from skae._tiles import in_tiles
+from skae._tiles import Tiles
 
 # Rows in one forward pass: enough to keep the processor busy, and few enough for
 # the activations of a convolutional network to fit in memory.
@@ -135,10 +135,9 @@ def run(model: Any, X: np.ndarray) -> np.ndarray:
         outputs: np.ndarray = keras.ops.convert_to_numpy(model(rows, training=False))
         return outputs
 
-    batches = (X[start : start + _ROWS] for start in range(0, len(X), _ROWS))
     # What overflows is refused by those who call this, in words.
     with np.errstate(all="ignore"):
-        return np.concatenate([in_tiles(apply, batch) for batch in batches])
+        return Tiles(model, _ROWS).apply(apply, X)
 
 
 def _stand_in(X: np.ndarray) -> np.ndarray:

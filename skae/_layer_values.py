@@ -11,7 +11,7 @@ import copy
 import json
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ from skae._copies import (
     own_variables,
     without_variables,
 )
+from skae._fingerprints import fingerprint
 from skae._models import of_keras_2
 from skae._process import import_tensorflow, python_random_kept
 
@@ -142,6 +143,20 @@ def values_of(layers: Sequence[Any]) -> Values:
                 ties.append((i, j, *found[id(layer)]))
         found |= {id(layer): (i, j) for j, layer in enumerate(inside)} | found
     return Values(configs, values, own_classes([*layers]), ties)
+
+
+def key_of(value: Any, layers: Sequence[Any]) -> Hashable:
+    """Give a key of an object in which some layers count by what they are made of.
+
+    They are layers that have no weights and remember nothing: a copy of one computes
+    what one of another does. Those of classes of the user's own may remember.
+    """
+    own = [cls for layer in layers for cls in own_classes(layer)]
+    if not layers or own or any(layer.weights for layer in layers):
+        return fingerprint(value)
+    made = values_of(layers)
+    memo: dict[int, Any] = {id(layer): number for number, layer in enumerate(layers)}
+    return fingerprint((copy.deepcopy(value, memo), made))
 
 
 def _value_of(layer: Any) -> LayerValue:

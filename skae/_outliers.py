@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae._autoencoder import AutoencoderTransformer
+from skae._data.refusals import in_our_words
 from skae._networks import DenseNetwork
 from skae._rows_apart import InUnits, Member, Scale
 from skae._seeds import seeded
@@ -197,7 +198,8 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             If the data or a parameter are not what is expected, or if reconstructions
             of `transformer` have another shape than X.
         """
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        with in_our_words(self):
+            X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         random_state = check_random_state(self.random_state)
         scale = Scale(X)
         scaled = scale.scaled(X)
@@ -229,7 +231,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             Scores, at most zero.
         """
         check_is_fitted(self)
-        return self._scores(validate_data(self, X, dtype=np.float64, reset=False))
+        return self._scores(self._validate(X))
 
     def decision_function(self, X):
         """Give the score of each row above the line between inliers and outliers.
@@ -285,7 +287,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
            for process monitoring". Automatica 45(7).
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        X = self._validate(X)
         scaled = self.transformer_.scale.scaled(X)
         shares = np.zeros(X.shape)
         for rows in gen_batches(len(X), max(1, _BLOCK // X.shape[1])):
@@ -296,6 +298,10 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         return np.divide(
             shares, total, out=np.full(X.shape, 1 / X.shape[1]), where=total > 0
         )
+
+    def _validate(self, X):
+        with in_our_words(self):
+            return validate_data(self, X, dtype=np.float64, reset=False)
 
     def _scores(self, X):
         scaled = self.transformer_.scale.scaled(X)

@@ -4,19 +4,50 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 # Kernels that multiply matrices treat rows left over in another way than tiles of
 # them, and the last bits would depend on how a batch is cut.
 _ROWS = 8
+# In float64, long sums for few outputs are cut into pieces for threads to add up, in
+# other places for another number of rows: for kernels of more rows than the one and at
+# most as many columns as the other. Convolutions are never cut so.
+_LONG_SUM, _FEW_OUTPUTS = 64, 256
+# Rows of a tile where a network goes through steps, each of which takes time.
+_ROWS_OF_STEPS = 32
 
 
-def in_tiles(function: Callable, rows: np.ndarray) -> np.ndarray:
-    """Apply a function of a batch to rows, filled up to a multiple of eight."""
-    n_rows = len(rows)
-    if n_rows % _ROWS:
-        more = np.repeat(rows[-1:], -n_rows % _ROWS, axis=0)
-        rows = np.concatenate([rows, more])
-    given: np.ndarray = function(rows)
-    return given[:n_rows]
+class Tiles:
+    """How rows go through a model: in blocks, of which the last is filled to a tile."""
+
+    def __init__(self, model: Any, most: int):
+        self._tile, self._most = _ROWS, most
+        if any(_is_cut(weight) for weight in model.weights):
+            # As many rows each time, and so the same sums.
+            layers = model._flatten_layers()
+            steps = any(hasattr(layer, "return_sequences") for layer in layers)
+            self._tile = self._most = _ROWS_OF_STEPS if steps else _ROWS
+
+    def apply(self, function: Callable, rows: np.ndarray) -> np.ndarray:
+        """Apply a function of a batch to rows."""
+        if len(rows) <= self._most:
+            return self._apply(function, rows)
+        blocks = np.split(rows, range(self._most, len(rows), self._most))
+        return np.concatenate([self._apply(function, block) for block in blocks])
+
+    def _apply(self, function: Callable, rows: np.ndarray) -> np.ndarray:
+        n_rows = len(rows)
+        if n_rows % self._tile:
+            more = np.repeat(rows[-1:], -n_rows % self._tile, axis=0)
+            rows = np.concatenate([rows, more])
+        given: np.ndarray = function(rows)
+        return given[:n_rows]
+
+
+def _is_cut(weight: Any) -> bool:
+    """Tell whether a product with a kernel is cut into pieces of its sums."""
+    shape = tuple(weight.shape)
+    long = len(shape) == 2 and shape[0] > _LONG_SUM and shape[1] <= _FEW_OUTPUTS
+    return long and str(weight.dtype).endswith("float64")

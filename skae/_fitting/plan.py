@@ -80,11 +80,22 @@ def make_spec(
     scaling = find_scaling(estimator, network, data, before)
     output_activation = estimator.output_activation
     dtype = "float64" if data.dtype == np.float64 else "float32"
+    auto = isinstance(output_activation, str) and output_activation == "auto"
     if before is not None:
-        output_activation, dtype = before.spec.output_activation, before.spec.dtype
-    elif isinstance(output_activation, str) and output_activation == "auto":
+        dtype = before.spec.dtype
+        if auto:
+            output_activation = before.spec.output_activation
+        elif scaling is not None and _activation_name(output_activation) != "linear":
+            raise ValueError(
+                f"output_activation={output_activation!r} does not go with what was "
+                "fitted: its columns are scaled, which takes 'linear'. Set it back; or "
+                "to start anew use `fit` with warm_start=False."
+            )
+    elif auto:
         low, high = data.range()
         in_unit_interval = low >= 0 and high <= 1 and scaling is None
+        # Words are weighed alike whatever else is asked for: see `find_scaling`.
+        in_unit_interval = in_unit_interval and not has_rare_columns(data)
         # A linear map gives back what loses nothing; a sigmoid never reaches 0 or 1.
         dense = isinstance(network, DenseNetwork)
         lossless = dense and estimator.latent_dim >= data.schema.n_features_in
@@ -313,13 +324,14 @@ def held_out(estimator: Any, spec: Spec, data: Data, partial: bool, new: bool) -
     if asked is True:
         return "asked"
     least, most = _FEW_ROWS
-    plain = estimator.epochs == "auto" and spec.objective is None
-    # A map that was asked for is learned, whatever it costs.
+    # What latent vectors are asked to be like is learned, whatever it costs.
+    plain = estimator.epochs == "auto" and not shapes_latents(spec.objective)
     plain = plain and (estimator.arrange is None or isinstance(estimator.arrange, str))
     if not (new and plain and data.n_kinds >= least and has_path(spec.network)):
         return ""
+    few = spec.objective is None and data.n_kinds <= most
     # Of words, each of which few texts have, many texts are few, too.
-    return "auto" if data.n_kinds <= most or has_rare_columns(data) else ""
+    return "auto" if few or has_rare_columns(data) else ""
 
 
 def _n_epochs(epochs: Any, n_kinds: int, n_steps: int) -> int:

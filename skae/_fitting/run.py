@@ -28,6 +28,8 @@ from skae._fitting.progress import EpochLines, ProgressBar, RowsBar
 from skae._fitting.watchers import EarlyStopping, Watcher
 from skae._layers import has_path
 from skae._models import Spec
+from skae._objectives.objective import HOOKS_OF_ROWS, hooks
+from skae._warn import warn
 
 _DO_NOT_FIT = (
     "The weights of the last fit do not go with the network that the parameters now "
@@ -105,6 +107,22 @@ def lease(program: Program, plan: Plan) -> Iterator[Trainer]:
             yield ScaledTrainer(trainer, plan.scaling, plan.spec.dtype, *where)
 
 
+def _tell_of_unheard(estimator: Any, objective: Any) -> None:
+    """Warn of what looks on at the epochs of a whole fit, and at none of chunks."""
+    unheard = []
+    if estimator.callbacks is not None:
+        unheard.append("no callbacks")
+    found = [f"`{name}`" for name in HOOKS_OF_ROWS if name in hooks(objective)]
+    if found:
+        unheard.append(f"not {' and '.join(found)} of the objective {objective!r}")
+    if unheard:
+        warn(
+            f"partial_fit trains on a chunk, and calls {', and '.join(unheard)}. Use "
+            "`fit`, or `fit_dataset` for data that are larger than memory; or leave "
+            "them out."
+        )
+
+
 class Run:
     """A run of a plan with a trainer."""
 
@@ -135,6 +153,7 @@ class Run:
         """
         plan, data = self.plan, self.data
         if plan.partial:
+            _tell_of_unheard(estimator, plan.spec.objective)
             return
         if plan.held_out:
             patience = self.trainer, plan.patience, estimator.tol, plan.n_warm_up

@@ -75,6 +75,8 @@ def has_rare_columns(data: Data) -> bool:
     if len(data.schema.sample_shape) > 1:
         return False
     X = _some(data)[0]
+    if np.isnan(X).any():
+        X = np.nan_to_num(X)  # what is missing tells neither
     if np.count_nonzero(X) > (1 - _MOSTLY_ZERO) * X.size:
         return False
     X = X[:, X.any(axis=0)].astype(np.float64)

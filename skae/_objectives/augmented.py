@@ -49,9 +49,10 @@ class Augmented(BaseEstimator):
     Notes
     -----
     TensorFlow trains it, whatever the network, on the device that it computes on.
-    Layers are copied: those given are never called, and each fit with some takes a few
-    seconds to trace them. Targets of your own (`fit(X, target=...)`) can't be changed
-    with the samples that belong to them, and are refused.
+    Layers are copied: those given are never called. The first fit with some takes a few
+    seconds to trace them, and so does each fit with one of a class of your own. Targets
+    of your own (`fit(X, target=...)`) can't be changed with the samples that belong to
+    them, and are refused.
 
     References
     ----------
@@ -78,6 +79,9 @@ class Augmented(BaseEstimator):
         "augment": [callable, HasMethods("call"), list, tuple],
         "sample_shape": [None, tuple, list],
     }
+
+    # Those with weights are refused, so fits with the same ones share a program.
+    layers_only_draw = True
 
     def __init__(self, augment, sample_shape=None):
         self.augment = augment

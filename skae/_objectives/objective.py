@@ -48,6 +48,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from skae._copies import layers_in
+
 HOOKS_OF_ROWS = ("places", "end")
 HOOKS_OF_BATCHES = (
     *("samples", "inputs", "code_size", "latents", "encoded", "losses", "penalty"),
@@ -152,6 +154,18 @@ def latents_lead(objective: Any) -> bool:
 def is_masked(objective: Any) -> bool:
     """Tell whether NaN stands for what is missing: see `masking.py`."""
     return bool(getattr(objective, "masks", False))
+
+
+def layers_that_draw(objective: Any) -> list[Any]:
+    """Give the layers of an objective that draw, and learn and remember nothing."""
+    if getattr(objective, "layers_only_draw", False) is True:
+        return list(layers_in(objective))
+    if is_masked(objective):
+        return layers_that_draw(objective.objective)
+    several = getattr(objective, "objectives", ())
+    if not isinstance(several, (list, tuple)):
+        return []
+    return [layer for one in several for layer in layers_that_draw(one)]
 
 
 def runs_in_numpy(objective: Any) -> bool:

@@ -34,7 +34,14 @@ from sklearn.utils import estimator_html_repr
 from sklearn.utils.fixes import parse_version
 from small import SMALL, small, small_conv
 
-from skae import AutoencoderTransformer, Denoising, DenseNetwork
+from skae import (
+    AutoencoderClusterer,
+    AutoencoderImputer,
+    AutoencoderOutlierDetector,
+    AutoencoderTransformer,
+    Denoising,
+    DenseNetwork,
+)
 
 DIGITS = load_digits()
 X = (DIGITS.data[:300] / 16).astype(np.float32)
@@ -502,3 +509,22 @@ ae = AutoencoderTransformer(2, epochs=1)
 assert ae.inverse_transform(ae.fit_transform(X)).shape == (10, 4)
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    "estimator", [AutoencoderClusterer, AutoencoderImputer, AutoencoderOutlierDetector]
+)
+def test_what_a_transformer_leaves_to_chance_follows_the_seed(estimator):
+    """What it does not is as the user has chosen."""
+
+    def seed(transformer, random_state):
+        fitted = estimator(transformer=transformer, random_state=random_state).fit(X)
+        fitted = getattr(fitted.transformer_, "transformers", [fitted.transformer_])
+        return fitted[0].random_state
+
+    free, chosen = (
+        small(missing="mask", epochs=1, random_state=seed) for seed in (None, 7)
+    )
+    assert seed(free, 1) == seed(free, 1) != seed(free, 2)
+    assert seed(free, None) != seed(free, None)
+    assert seed(chosen, 1) == seed(chosen, None) == 7

@@ -51,6 +51,23 @@ def test_an_argument_of_fit_by_another_name_is_named(method, name, words):
         getattr(small(), method)(X, **{name: 3})
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "sample_weight",
+            r"third of each batch of the source: \(X, y, sample_weight\)",
+        ),
+        ("target", "second of each batch of the source, with targets=True"),
+        ("y", "second of each batch"),
+        ("epochs", r"constructor: AutoencoderTransformer\(epochs=...\)"),
+    ],
+)
+def test_what_comes_with_a_source_is_named(name, words):
+    with pytest.raises(TypeError, match=f"unexpected .*'{name}'.*{words}"):
+        small().fit_dataset(X, **{name: X})
+
+
 def test_validation_data_are_an_argument_of_fit():
     for call in (AutoencoderTransformer, lambda **kw: small().partial_fit(X, **kw)):
         with pytest.raises(TypeError, match=r"Here it is an argument of `fit`\.$"):

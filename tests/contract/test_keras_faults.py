@@ -335,6 +335,17 @@ def test_ctrl_c_in_a_fit_leaves_the_fit_before():
     assert bits(ae.fit(X)) == expected
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_row_has_the_same_bits_however_a_batch_is_cut(dtype):
+    """Also where sums are so long that TensorFlow cuts them for its threads."""
+    wide = np.random.default_rng(0).random((300, 1000)).astype(dtype)
+    regressor = KerasRegressor(build, loss="mse", epochs=1, verbose=0)
+    ae = KerasAutoencoderTransformer(regressor, latent_layer="latent", random_state=0)
+    latents = ae.fit(wide[:20]).transform(wide)
+    for n in (1, 3, 8, 50, 290):
+        assert_array_equal(ae.transform(wide[:n]), latents[:n])
+
+
 @pytest.mark.long
 def test_threads_give_the_bits_of_one_after_another():
     def fits(seed):

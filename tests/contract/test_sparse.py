@@ -24,6 +24,8 @@ from skae import (
     AutoencoderOutlierDetector,
     AutoencoderTransformer,
     Denoising,
+    Sparse,
+    Variational,
 )
 from skae._data import limits
 from skae._fitting import linear_start
@@ -265,6 +267,43 @@ def test_words_keep_their_weights_and_latents_their_scales():
     assert "as words in texts are" in ours.arranged_
     asked = AutoencoderTransformer(epochs=5, arrange="whiten").fit(X)
     assert asked.arranged_ == "whiten"
+
+
+@pytest.mark.parametrize("form", [sparse.csr_array, np.asarray])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"scale": None},
+        {"missing": "mask"},
+        {"objective": Denoising(0.2, kind="mask")},
+        {"objective": [Denoising(0.01), Sparse(0.001)]},
+        {"objective": Variational(0.001)},
+    ],
+    ids=str,
+)
+def test_words_are_made_by_a_linear_output_whatever_else_is_asked_for(params, form):
+    """A sigmoid, which suits pixels, hardly reaches the zeros that words are."""
+    X = form(table("words"))
+    assert small(epochs=1, **params).fit(X).output_activation_ == "linear"
+    asked = small(epochs=1, output_activation="sigmoid", **params).fit(X)
+    assert asked.output_activation_ == "sigmoid"
+    pixels = sparse.random(300, 36, 0.2, random_state=0)
+    assert small(epochs=1, **params).fit(pixels).output_activation_ == "sigmoid"
+
+
+@pytest.mark.parametrize("kind", ["mask", "swap"])
+def test_noise_takes_no_topics_away(kind):
+    """The network has to beat PCA on texts set aside, with noise as without."""
+    counts, y = documents(n_topics=6, n_documents=800)
+    X = TfidfTransformer().fit_transform(counts)
+    ae = AutoencoderTransformer(objective=Denoising(0.1, kind=kind), random_state=0)
+    Z = ae.fit_transform(X)
+    found = KMeans(6, n_init=10, random_state=0).fit_predict(Z)
+    assert adjusted_rand_score(y, found) > 0.95
+    pca = PCA(10).fit(X.toarray())
+    theirs = pca.inverse_transform(pca.transform(X.toarray()))
+    assert -ae.score(X) < 1.01 * np.square(theirs - X.toarray()).mean()
 
 
 def test_many_texts_start_at_the_components_of_all(small_limits, monkeypatch):

@@ -86,6 +86,67 @@ def test_the_same_seed_gives_the_same_model_and_layers_stay_as_they_were():
     assert not layer.built
 
 
+def n_traces(monkeypatch, fits):
+    """Count the programs that fits make; give what they have learned, too."""
+    from skae._engines.tensorflow import program
+
+    made = []
+
+    class Counted(program.Program):
+        def __init__(self, spec):
+            made.append(spec)
+            super().__init__(spec)
+
+    monkeypatch.setattr(program, "Program", Counted)
+    histories = [ae.fit(IMAGES).history_ for ae in fits]
+    return len(made), histories
+
+
+@pytest.mark.parametrize("beside", [[], [Denoising(0.1)]])
+def test_fits_with_the_same_layers_trace_them_once(monkeypatch, beside):
+    """Whatever was fitted before: what layers draw by begins anew."""
+    objective = [Augmented([shift(), shift(fill_mode="nearest")]), *beside]
+    fits = [small(objective=objective, random_state=i % 2) for i in range(4)]
+    n_made, histories = n_traces(monkeypatch, fits)
+    assert n_made <= 1
+    assert histories[0] == histories[2] != histories[1] == histories[3]
+
+
+def test_fits_with_other_layers_have_other_programs(monkeypatch):
+    """By what they do, by their seeds and by the shape that they get."""
+    layers = [
+        shift(name="s"),
+        shift(name="s", seed=3),
+        shift(name="s", fill_mode="wrap"),
+    ]
+    objectives = [Augmented(one) for one in layers]
+    objectives.append(Augmented(layers[0], (4, 16)))
+    objectives.append(Augmented([layers[0], layers[1]]))
+    n_made, histories = n_traces(
+        monkeypatch, [small(objective=one) for one in objectives]
+    )
+    assert n_made == 5
+    assert len({str(history) for history in histories if history}) >= 4
+
+
+def test_layers_of_a_class_of_ones_own_may_remember_and_are_not_shared(monkeypatch):
+    import keras
+
+    class Noise(keras.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.generator = keras.random.SeedGenerator(0)
+
+        def call(self, x, training=False):
+            return x + keras.random.normal(keras.ops.shape(x), seed=self.generator)
+
+    objective = Augmented(Noise(name="noise"))
+    fits = [small(objective=objective, **STILL) for _ in range(2)]
+    n_made, (first, second) = n_traces(monkeypatch, fits)
+    assert n_made == 2
+    assert first == second
+
+
 def test_it_is_searched_and_combined():
     choices = [None, Augmented(lambda x, draw: x + 0.1 * draw.normal(x))]
     search = GridSearchCV(small(epochs=1), {"objective": choices}, cv=2).fit(X)

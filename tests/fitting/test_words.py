@@ -6,7 +6,14 @@ from numpy.testing import assert_allclose
 from sklearn.datasets import load_digits
 from small import python, small, small_conv
 
-from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skae import (
+    AutoencoderClusterer,
+    AutoencoderOutlierDetector,
+    AutoencoderTransformer,
+    ConvNetwork,
+    Denoising,
+    DenseNetwork,
+)
 
 X = (load_digits().data[:200] / 16).astype(np.float32)
 
@@ -126,3 +133,50 @@ except RuntimeError as error:
     print(json.dumps(str(error)))
 """
     assert "eager execution" in python(code, warnings="ignore")
+
+
+class Places:
+    """An objective that asks for places, and looks at the end."""
+
+    def places(self, epoch, view):
+        return view.encode_all(), 1.0
+
+    def end(self, view):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"objective": Places()}, "not `places` and `end` of the objective"),
+        ({"objective": [Denoising(0.1), Places()]}, "not `places` and `end`"),
+        ({"callbacks": []}, "calls no callbacks. Use `fit`"),
+        ({"callbacks": [], "objective": Places()}, "no callbacks, and not `places`"),
+    ],
+)
+def test_what_partial_fit_calls_not_is_told(params, words):
+    with pytest.warns(UserWarning, match=words):
+        small(**params).partial_fit(X)
+
+
+def test_an_output_that_is_chosen_later_is_taken():
+    """As other activations are; "auto" stays what it was decided to be."""
+    ae = small(warm_start=True).fit(X)
+    assert ae.output_activation_ == "sigmoid"
+    assert ae.fit(X / 2).output_activation_ == "sigmoid"
+    ae.set_params(output_activation="linear").partial_fit(X)
+    assert ae.output_activation_ == ae.fit(X).output_activation_ == "linear"
+    scaled = small(warm_start=True).fit(X * np.logspace(0, 3, X.shape[1]))
+    with pytest.raises(ValueError, match=r"'sigmoid' does not go with .*Set it back"):
+        scaled.set_params(output_activation="sigmoid").fit(X)
+
+
+@pytest.mark.parametrize(
+    "estimator", [AutoencoderClusterer(2), AutoencoderOutlierDetector()]
+)
+def test_missing_values_are_refused_with_a_way_out(estimator):
+    with pytest.raises(ValueError, match=r"contains NaN.*(?s:.)*with an imputer"):
+        estimator.fit(np.where(X > 0.9, np.nan, X))
+    fitted = estimator.fit(X)
+    with pytest.raises(ValueError, match=r"contains NaN.*(?s:.)*with an imputer"):
+        fitted.predict(np.where(X > 0.9, np.nan, X))

@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 
 from skae._engines.protocol import Put, Sums
-from skae._engines.tensorflow.program import MAX_PROGRAMS, Program
+from skae._engines.tensorflow.program import MAX_PROGRAMS, Program, key_of_spec
 from skae._engines.tensorflow.trainer import Trainer, add
 from skae._engines.tensorflow.workers import in_words, local_replicas
-from skae._fingerprints import fingerprint
 from skae._models import Spec
 
 # Bytes of rows that cross over to TensorFlow in one call.
@@ -46,7 +45,7 @@ def distributed_program(spec: Spec, strategy: Any) -> "DistributedProgram":
             f"{type(strategy).__name__} instead."
         )
     programs = vars(strategy).setdefault("_skae_programs", OrderedDict())
-    key = fingerprint(tuple(spec))
+    key = key_of_spec(spec)
     if key not in programs:
         programs[key] = DistributedProgram(spec, strategy)
         while len(programs) > MAX_PROGRAMS:

@@ -23,9 +23,11 @@ from skae._engines.tensorflow.initializers import draw, find_starts
 from skae._engines.tensorflow.trainer import Trainer
 from skae._fingerprints import fingerprint
 from skae._interrupts import ctrl_c_waits
+from skae._layer_values import key_of
 from skae._models import Spec, build_models, latent_models
+from skae._objectives.objective import layers_that_draw
 from skae._process import import_tensorflow, quiet, refuse_fork, refuse_graph
-from skae._tiles import in_tiles
+from skae._tiles import Tiles
 
 # Programs kept for later fits; the one used longest ago is let go first.
 MAX_PROGRAMS = 32
@@ -42,7 +44,7 @@ def get_program(spec: Spec) -> "Program":
     refuse_fork()
     import_tensorflow()  # before the lock: see `refuse_fork`
     refuse_graph()
-    key = fingerprint(tuple(spec))
+    key = key_of_spec(spec)
     with _lock:
         program = _programs.get(key)
     # Without the lock: the user's network may fit transformers of its own while it is
@@ -55,6 +57,13 @@ def get_program(spec: Spec) -> "Program":
                 _programs.popitem(last=False)
         _programs.move_to_end(key)
         return _programs[key]
+
+
+def key_of_spec(spec: Spec) -> Hashable:
+    """Give a key that is equal only for specs that surely compute the same."""
+    drawing = layers_that_draw(spec.objective)
+    rest = fingerprint(tuple(spec._replace(objective=None)))
+    return rest, key_of(spec.objective, drawing)
 
 
 class Program:
@@ -70,6 +79,9 @@ class Program:
         self._lock = threading.Lock()
         self._encoder, self._decoder = build_models(self.spec)
         self._latents, _ = latent_models(self._encoder, self._decoder, self.spec)
+        self._tiles = {
+            name: Tiles(self._model(name), BLOCK_ROWS) for name in ("encode", "decode")
+        }
         self._traced: dict[str, Callable] = {}
         self._starts = [
             start
@@ -95,10 +107,10 @@ class Program:
         refuse_other_shapes(weights, [tuple(v.shape) for v in variables])
 
     def encode(self, weights: Weights, X: np.ndarray) -> np.ndarray:
-        return self.in_blocks(self._part("encode", weights), X)
+        return self.in_blocks("encode", self._part("encode", weights), X)
 
     def decode(self, weights: Weights, Z: np.ndarray) -> np.ndarray:
-        return self.in_blocks(self._part("decode", weights), Z)
+        return self.in_blocks("decode", self._part("decode", weights), Z)
 
     def bound(self, name: str, weights: Weights) -> Callable:
         """Give "encode" or "decode" as a traced function of a batch alone."""
@@ -174,8 +186,8 @@ class Program:
         function = tf.function(run, input_signature=signature, autograph=False)
         return _first_run(function, *signature)
 
-    def in_blocks(self, function: Callable, X: np.ndarray) -> np.ndarray:
-        """Apply a function of a batch to rows, some at a time."""
+    def in_blocks(self, name: str, function: Callable, X: np.ndarray) -> np.ndarray:
+        """Apply "encode" or "decode" of a batch to rows, some at a time."""
         import tensorflow as tf
 
         refuse_fork()
@@ -185,10 +197,7 @@ class Program:
             block = block.astype(self.spec.dtype, copy=False)
             return function(tf.convert_to_tensor(block)).numpy()
 
-        if len(X) <= BLOCK_ROWS:
-            return in_tiles(run, X)
-        blocks = np.split(X, range(BLOCK_ROWS, len(X), BLOCK_ROWS))
-        return np.concatenate([in_tiles(run, block) for block in blocks])
+        return self._tiles[name].apply(run, X)
 
 
 def _first_run(function: Any, *signature: Any) -> Callable:
@@ -223,13 +232,13 @@ class Inference:
         function = self._function("encode", weights)
         if function is None:
             return self._program.encode(weights, X)
-        return self._program.in_blocks(function, X)
+        return self._program.in_blocks("encode", function, X)
 
     def decode(self, weights: Weights, Z: np.ndarray) -> np.ndarray:
         function = self._function("decode", weights)
         if function is None:
             return self._program.decode(weights, Z)
-        return self._program.in_blocks(function, Z)
+        return self._program.in_blocks("decode", function, Z)
 
     def _function(self, name: str, weights: Weights) -> Callable | None:
         arrays, functions = self._bound
