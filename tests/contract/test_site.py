@@ -99,6 +99,17 @@ def test_every_image_says_what_is_seen(browser):
     assert mute == {}
 
 
+def test_every_page_of_the_guide_has_a_picture():
+    guide = [page for page in PAGES if page.parent.name == "user_guide"]
+    bare = [
+        page.name
+        for page in guide
+        if page.name != "index.html" and "skae-figure" not in page.read_text("utf-8")
+    ]
+    assert guide
+    assert bare == []
+
+
 def speaks(image):
     """Tell whether an image has words for it that are not just its file's name."""
     letters = re.sub(r"[\W_]+", " ", image["words"]).strip().lower()
