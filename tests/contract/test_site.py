@@ -30,8 +30,9 @@ return [...document.querySelectorAll('pre')]
   .filter((one) => one.clientWidth && one.scrollWidth > one.clientWidth + 1)
   .map((one) => one.textContent.trim().slice(0, 60))
 """
-# Code, wide tables and formulas lie in boxes of their own, with bars to scroll by.
-BOXES = "pre, .pst-scrollable-table-container, .output_html, .math"
+# Code, wide tables, formulas and figures lie in boxes of their own, with bars to scroll
+# by.
+BOXES = "pre, .pst-scrollable-table-container, .output_html, .math, .skae-wide"
 WIDE_ELEMENTS = f"""
 return [...document.querySelectorAll('body *')]
   .filter((one) => {{
