@@ -100,6 +100,31 @@ def test_every_image_says_what_is_seen(browser):
     assert mute == {}
 
 
+@pytest.mark.parametrize("start", ["index.html", "ko/index.html"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "user_guide/missing.html",
+        "user_guide/variational.html",
+        "comparison.html",
+        "user_guide/serving.html",
+    ],
+)
+def test_frequent_questions_are_answered_in_two_clicks(start, answer):
+    first = links(SITE / start)
+    pages = first | {page for one in first for page in links(one)}
+    assert (SITE / answer).resolve() in pages
+
+
+def links(page):
+    """Give the pages of the site that the text of a page links to."""
+    text = page.read_text(encoding="utf-8")
+    article = text[text.find("<article") : text.find("</article>")]
+    places = re.findall(r'href="([^"#:]+\.html)', article)
+    found = {(page.parent / place).resolve() for place in places}
+    return {one for one in found if one.exists()}
+
+
 def test_every_page_of_the_guide_has_a_picture():
     guide = [page for page in PAGES if page.parent.name == "user_guide"]
     bare = [
