@@ -70,13 +70,12 @@ _FIGURE = re.compile(
     r"(?:<a [^>]*image-reference[^>]*>)?"
     r"<img [^>]*(?:skae-figure|sphx-glr-(?:single|multi)-img)[^>]*>(?:\s*</a>)?"
 )
-# Figures of up to so many pixels are readable on a phone; others are no wider on a desk
-# than this.
-_READABLE, _DESK = 520, 740
+# Figures of up to so many pixels are readable on a phone; others are at this width.
+_READABLE, _WIDE = 520, 600
 
 
 def widen_figures(app, pagename, templatename, context, doctree):
-    """Give wide figures a box, in which a phone shows them as large as a desk does."""
+    """Give wide figures a box, in which a phone shows them large enough to read."""
     if body := context.get("body"):
         source = Path(app.srcdir)
         folders = source / "auto_examples" / "images", source / "generated" / "drawings"
@@ -89,7 +88,7 @@ def _boxed(html, folders):
     width = 0 if path is None else _width(path)
     if width <= _READABLE:
         return html
-    style = f"--skae-width: {min(width, _DESK)}px"
+    style = f"--skae-width: {min(width, _WIDE)}px"
     return f'<div class="skae-wide" style="{style}">{html}</div>'
 
 
