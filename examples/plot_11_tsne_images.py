@@ -42,7 +42,7 @@ plt.show()
 #
 # `to_html` writes the map as one page that needs no network: point at a sample to see
 # its picture, drag and zoom, search for a label, show one digit alone. In a notebook
-# `display.show()` shows it in place.
+# `display.show()` shows it in place, as here.
 
 import tempfile
 from pathlib import Path
@@ -50,6 +50,7 @@ from pathlib import Path
 folder = Path(tempfile.mkdtemp())
 page = display.to_html(folder / "digits.html", title="Digits")
 print(f"{page.name}: {page.stat().st_size / 2**10:.0f} KiB")
+display.show()
 
 # %%
 # A page with the decoder in it

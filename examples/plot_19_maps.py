@@ -21,6 +21,7 @@ from sklearn.datasets import load_digits
 from sklearn.manifold import TSNE
 
 from skae import AutoencoderTransformer, Denoising
+from skae.plotting import EmbeddingDisplay
 
 digits = load_digits()
 X, y = digits.data.astype(np.float32) / 16, digits.target
@@ -43,15 +44,15 @@ ae = AutoencoderTransformer(
 # The new digits have been seen by neither of the two.
 
 Z, Z_new = ae.transform(X[train]), ae.transform(X[test])
-fig, axs = plt.subplots(1, 2, figsize=(9, 4.4), sharex=True, sharey=True)
+fig, axs = plt.subplots(
+    1, 2, figsize=(8, 4.2), sharex=True, sharey=True, layout="constrained"
+)
 for ax, title, places, labels in (
     (axs[0], "digits of the map", Z, y[train]),
     (axs[1], "new digits", Z_new, y[test]),
 ):
-    points = ax.scatter(*places.T, c=labels, cmap="tab10", vmin=-0.5, vmax=9.5, s=9)
-    ax.set(title=title, xticks=[], yticks=[], aspect="equal")
-fig.tight_layout()
-fig.colorbar(points, ax=axs, ticks=range(10), pad=0.02)
+    EmbeddingDisplay.from_embedding(places, labels=labels, name="t-SNE", ax=ax)
+    ax.set_title(title)
 # sphinx_gallery_start_ignore
 # Seen: Two maps side by side, of the digits that t-SNE has mapped and of new ones:
 # each digit is an island, at the same place in both.

@@ -1,6 +1,6 @@
 """
-Which digits are alike? AutoencoderClusterer finds nine in ten, K-means on pixels eight
-=======================================================================================
+Which digits are alike? Latent vectors tell nine in ten of them, pixels eight
+=============================================================================
 
 Nobody tells it what a digit is. :class:`~skae.AutoencoderClusterer` learns latent
 vectors, finds ten clusters among them, and draws the latent vectors to the centres.

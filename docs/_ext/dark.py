@@ -15,6 +15,8 @@ from sphinx.transforms import SphinxTransform
 _GROUND, _INK = to_rgba("#14181e")[:3], to_rgba("#e3e3e8")[:3]
 # Greys are colours whose channels lie as near to one another as this.
 _GREY = 0.08
+# What a thin line needs, as a contrast to the ground (WCAG 2).
+_LEAST_CONTRAST = 4.5
 
 
 def _turned(color):
@@ -27,6 +29,27 @@ def _turned(color):
     return (*(ink + light * (ground - ink) for ink, ground in pairs), alpha)
 
 
+def _thin(color):
+    """Return a colour that a thin line is seen in; dark ones become lighter."""
+    *rgb, alpha = _turned(color)
+    for share in range(10):
+        light = [one + (1 - one) * share / 10 for one in rgb]
+        if _contrast(light) >= _LEAST_CONTRAST:
+            break
+    return (*light, alpha)
+
+
+def _contrast(rgb):
+    """Return the contrast of a colour to the ground."""
+    one, other = (_luminance(color) + 0.05 for color in (rgb, _GROUND))
+    return max(one, other) / min(one, other)
+
+
+def _luminance(rgb):
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
 def _turn(artist: Artist):
     """Turn the greys of an artist; pictures stay as they are."""
     if isinstance(artist, Text):
@@ -37,13 +60,15 @@ def _turn(artist: Artist):
             if ring := getattr(effect, "_gc", {}).get("foreground"):
                 effect._gc["foreground"] = to_hex(_turned(ring))
     elif isinstance(artist, Line2D):
-        artist.set_color(_turned(artist.get_color()))
+        artist.set_color(_thin(artist.get_color()))
         for part in ("markerfacecolor", "markeredgecolor"):
             if (color := getattr(artist, f"get_{part}")()) != "none":
                 getattr(artist, f"set_{part}")(_turned(color))
     elif isinstance(artist, Patch):
         face, edge = artist.get_facecolor(), artist.get_edgecolor()
-        artist.set(facecolor=_turned(face), edgecolor=_turned(edge))
+        # Around nothing or the colour of the page, an edge is a line.
+        edge = _thin(edge) if face[3] == 0 or max(face) == min(face) else _turned(edge)
+        artist.set(facecolor=_turned(face), edgecolor=edge)
     elif isinstance(artist, Collection) and artist.get_array() is None:
         faces, edges = artist.get_facecolor(), artist.get_edgecolor()
         artist.set_facecolor([_turned(one) for one in to_rgba_array(faces)])

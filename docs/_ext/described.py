@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from dark import dark_name, darken
 from docutils import nodes
+from PIL import Image
 from sphinx_gallery.scrapers import matplotlib_scraper
 
 # What an example says of its figures, in a comment that its page leaves out:
@@ -64,6 +65,43 @@ def _with_twin(match):
     return match[0] + re.sub(r"(/images/\S+)\.png", r"\1_dark.png", match[0])
 
 
+# A figure in a page, with the link to it that Sphinx puts around scaled ones.
+_FIGURE = re.compile(
+    r"(?:<a [^>]*image-reference[^>]*>)?"
+    r"<img [^>]*(?:skae-figure|sphx-glr-(?:single|multi)-img)[^>]*>(?:\s*</a>)?"
+)
+# Figures of up to so many pixels are readable on a phone; others are at this width.
+_READABLE, _WIDE = 520, 600
+
+
+def widen_figures(app, pagename, templatename, context, doctree):
+    """Give wide figures a box, in which a phone shows them large enough to read."""
+    if body := context.get("body"):
+        source = Path(app.srcdir)
+        folders = source / "auto_examples" / "images", source / "generated" / "drawings"
+        context["body"] = _FIGURE.sub(lambda match: _boxed(match[0], folders), body)
+
+
+def _boxed(html, folders):
+    file = Path(re.search(r'src="([^"]+)"', html)[1]).name
+    path = next((one / file for one in folders if (one / file).exists()), None)
+    width = 0 if path is None else _width(path)
+    if width <= _READABLE:
+        return html
+    style = f"--skae-width: {min(width, _WIDE)}px"
+    return f'<div class="skae-wide" style="{style}">{html}</div>'
+
+
+def _width(path):
+    """Return how wide a figure was made, in pixels of 1/100 inch."""
+    if path.suffix == ".svg":
+        points = re.search(r'width="([\d.]+)pt"', path.read_text(encoding="utf-8"))
+        return round(float(points[1]) / 0.72)
+    with Image.open(path) as image:
+        doubled = "_2_00x" in path.name or path.parent.name == "drawings"
+        return image.width // (2 if doubled else 1)
+
+
 def describe_page(app, pagename, templatename, context, doctree):
     """Give search engines the first sentences of a page, and its language."""
     if pagename.startswith("ko/"):
@@ -85,4 +123,5 @@ def describe_page(app, pagename, templatename, context, doctree):
 def setup(app):
     """Describe the pages as they are written."""
     app.connect("html-page-context", describe_page)
+    app.connect("html-page-context", widen_figures)
     return {"parallel_read_safe": True}

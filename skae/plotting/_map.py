@@ -29,6 +29,8 @@ _RASTERIZED_FROM = 1_000
 # A map is drawn as a square, unless one side is so many times the other.
 _SQUARE_UP_TO = 2
 _FEW_POINTS = 10
+# The most rounds in which a layout comes to rest.
+_ROUNDS = 6
 _LONGEST_SIDE = 5
 # Maps that turn and stretch by chance: where a point lies says nothing, only beside
 # which others.
@@ -270,6 +272,13 @@ def draw_frames(ax, extents, codes, names, points, frame_kwargs):
 def settle_layout(ax):
     """Give the axes the place and limits that they will have when drawn."""
     engine = ax.figure.get_layout_engine()
-    if engine is not None:
+    if engine is None:
+        ax.apply_aspect()
+        return
+    # Beside a tall key a square map moves with each round, less each time.
+    for _ in range(_ROUNDS):
+        before = ax.get_position().bounds
         engine.execute(ax.get_figure(root=True))
-    ax.apply_aspect()
+        ax.apply_aspect()
+        if np.allclose(before, ax.get_position().bounds, atol=1e-3):
+            break

@@ -117,5 +117,8 @@ def write_beside(display, text_kwargs):
     x = len(display.profile["columns"]) - 0.4
     notes = [ax.text(x, i, note, **kwargs) for i, note in enumerate(display.notes)]
     as_written(notes)
-    kwargs["verticalalignment"] = "bottom"
-    return notes, [ax.text(x, -0.6, textwrap.fill(display.heading, 16), **kwargs)]
+    # As the heads of the columns, over which it would lie otherwise.
+    slanted = {"rotation": 40, "rotation_mode": "anchor"}
+    kwargs = {**kwargs, "verticalalignment": "baseline", **slanted}
+    heading = textwrap.fill(display.heading, 16)
+    return notes, [ax.text(x + 0.4, -0.6, heading, **kwargs)]

@@ -48,17 +48,22 @@ class Page:
     html : str
         The page.
 
+    title : str
+        What screen readers call it.
+
     height : int, default=620
         Height of the frame that shows it in a notebook, in pixels.
     """
 
-    def __init__(self, html, height=620):
+    def __init__(self, html, title, height=620):
         self.html = html
+        self.title = title
         self.height = height
 
     def _repr_html_(self):
         return (
-            f'<iframe srcdoc="{escape(self.html)}" width="100%" '
+            f'<iframe srcdoc="{escape(self.html)}" title="{escape(self.title)}" '
+            'width="100%" '
             f'height="{self.height}" style="border: 0"></iframe>'
         )
 
@@ -81,7 +86,7 @@ def make_page(data, title, default_title):
         data=text,
         script=here.joinpath("_page.js").read_text(encoding="utf-8"),
     )
-    return Page(html)
+    return Page(html, title or default_title)
 
 
 def embedding_page(display, title):

@@ -30,8 +30,9 @@ return [...document.querySelectorAll('pre')]
   .filter((one) => one.clientWidth && one.scrollWidth > one.clientWidth + 1)
   .map((one) => one.textContent.trim().slice(0, 60))
 """
-# Code, wide tables and formulas lie in boxes of their own, with bars to scroll by.
-BOXES = "pre, .pst-scrollable-table-container, .output_html, .math"
+# Code, wide tables, formulas and figures lie in boxes of their own, with bars to scroll
+# by.
+BOXES = "pre, .pst-scrollable-table-container, .output_html, .math, .skae-wide"
 WIDE_ELEMENTS = f"""
 return [...document.querySelectorAll('body *')]
   .filter((one) => {{
@@ -114,6 +115,42 @@ def test_every_image_says_what_is_seen(found):
         if silent:
             mute[page] = silent
     assert mute == {}
+
+
+@pytest.mark.parametrize("start", ["index.html", "ko/index.html"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "user_guide/missing.html",
+        "user_guide/variational.html",
+        "comparison.html",
+        "user_guide/serving.html",
+    ],
+)
+def test_frequent_questions_are_answered_in_two_clicks(start, answer):
+    first = links(SITE / start)
+    pages = first | {page for one in first for page in links(one)}
+    assert (SITE / answer).resolve() in pages
+
+
+def links(page):
+    """Give the pages of the site that the text of a page links to."""
+    text = page.read_text(encoding="utf-8")
+    article = text[text.find("<article") : text.find("</article>")]
+    places = re.findall(r'href="([^"#:]+\.html)', article)
+    found = {(page.parent / place).resolve() for place in places}
+    return {one for one in found if one.exists()}
+
+
+def test_every_page_of_the_guide_has_a_picture():
+    guide = [page for page in PAGES if page.parent.name == "user_guide"]
+    bare = [
+        page.name
+        for page in guide
+        if page.name != "index.html" and "skae-figure" not in page.read_text("utf-8")
+    ]
+    assert guide
+    assert bare == []
 
 
 def speaks(image):

@@ -263,3 +263,19 @@ def test_stored_parts_of_different_lengths_are_refused(pyplot):
     display = ClusterDisplay([X[:2].reshape(2, 8, 8)], names=["a", "b"], notes=["2"])
     with pytest.raises(ValueError, match=r"of one length.* 'names': 2.*from_clusters"):
         display.plot()
+
+
+def test_heads_of_a_profile_cover_nothing_in_small_axes(pyplot):
+    wine = load_wine(as_frame=True)
+    figure, ax = pyplot.subplots(figsize=(4, 3), layout="constrained")
+    clusters = KMeans(3, n_init=1, random_state=0).fit_predict(wine.data)
+    display = ClusterDisplay.from_clusters(
+        wine.data, clusters, labels=wine.target, ax=ax
+    )
+    figure.canvas.draw()
+    heading = display.headings_[0]
+    # All heads are slanted alike, and begin side by side.
+    assert {one.get_rotation() for one in ax.get_xticklabels()} == {40}
+    assert heading.get_rotation() == 40
+    last = ax.get_xticklabels()[-1].get_position()[0]
+    assert heading.get_position()[0] > last + 0.9

@@ -432,3 +432,28 @@ def test_colour_blind_readers_can_tell_the_colours_apart(sight):
     # 2.3 is the least difference that an eye notices.
     assert apart.min() > 13
     assert apart[:10, :10].min() > 23
+
+
+def test_maps_side_by_side_have_dots_of_one_size(pyplot):
+    Z = np.random.default_rng(0).normal(size=(300, 2))
+    _, axes = pyplot.subplots(1, 2, figsize=(9.5, 4.8), layout="constrained")
+    sizes = [
+        EmbeddingDisplay.from_embedding(Z, name="t-SNE", ax=ax).scatters_[0].get_sizes()
+        for ax in axes
+    ]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.2)
+
+
+def test_a_tall_legend_beside_a_map_is_not_cut(pyplot):
+    rng = np.random.default_rng(0)
+    names = [f"class number {i}" for i in range(60)]
+    display = EmbeddingDisplay.from_embedding(
+        rng.normal(size=(600, 2)), labels=names * 10, name="UMAP"
+    )
+    display.figure_.canvas.draw()
+    legend = display.key_.get_window_extent()
+    assert legend.y0 >= 0
+    # Names that were placed before would now lie over the border.
+    right = display.ax_.get_window_extent().x1
+    shown = [one for one in display.texts_ if one.get_visible()]
+    assert max(one.get_window_extent().x1 for one in shown) <= right + 1

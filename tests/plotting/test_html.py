@@ -184,6 +184,7 @@ def test_pictures_that_no_browser_would_open_are_drawn_smaller(tmp_path, monkeyp
 def test_a_notebook_shows_the_page(page):
     shown = EmbeddingDisplay(np.eye(3)[:, :2], name="t-SNE").show()
     assert shown._repr_html_().startswith("<iframe srcdoc=")
+    assert ' title="t-SNE: 3 samples" ' in shown._repr_html_()
     assert "<title>t-SNE: 3 samples</title>" in shown.html
 
 
