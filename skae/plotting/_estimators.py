@@ -3,6 +3,8 @@
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
+from copy import copy
+
 from sklearn.base import clone, is_clusterer, is_regressor
 from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
@@ -127,3 +129,34 @@ def reduced(latents, reducer=None):
         latents = as_array(clone(reducer).fit_transform(latents))
         name = type(reducer).__name__.replace("TSNE", "t-SNE")
     return latents, name
+
+
+def models_by_epoch(estimator):
+    """Return the estimator as it was at the end of each epoch kept."""
+    steps = getattr(estimator, "steps", [(None, estimator)])
+    for place in reversed(range(len(steps))):
+        step = best_of(steps[place][1])
+        kept = next(
+            (one.kept_ for one in getattr(step, "callbacks_", []) if _keeps(one)), None
+        )
+        if kept is None:
+            continue
+        models = {}
+        for epoch, weights in kept.items():
+            then = copy(step)
+            then.weights_ = weights
+            if step is not estimator:
+                whole = copy(estimator)
+                whole.steps = [*steps[:place], (steps[place][0], then)]
+                then = whole
+            models[epoch] = then
+        return models
+    raise ValueError(
+        "Expected an estimator that has kept its weights by epoch. Received "
+        f"{type(estimator).__name__}. Fit it with callbacks=[Snapshots()] of "
+        "skae.plotting; a copy of an estimator, or one from a file, has no callbacks_."
+    )
+
+
+def _keeps(callback):
+    return hasattr(callback, "kept_")

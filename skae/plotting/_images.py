@@ -50,7 +50,7 @@ def as_images(X, image_shape="auto"):
     if is_series(image_shape):
         raise ValueError(
             "Expected pictures. Received image_shape='series', which only figures draw "
-            "of EmbeddingDisplay, LatentDisplay, ClusterDisplay and "
+            "of EmbeddingDisplay, LatentDisplay, ClusterDisplay, TrainingDisplay and "
             "ReconstructionDisplay. Leave image_shape='auto' for pictures."
         )
     X = as_array(X)

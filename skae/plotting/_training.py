@@ -3,7 +3,6 @@
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
-from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,14 @@ from sklearn.utils import _safe_indexing, check_random_state
 
 from skae.plotting._drawing import panels
 from skae.plotting._embedding import EmbeddingDisplay
-from skae.plotting._estimators import best_of
-from skae.plotting._images import as_array, as_images, image_grid, value_range
+from skae.plotting._estimators import best_of, models_by_epoch, shape_for
+from skae.plotting._images import (
+    as_array,
+    as_pictures,
+    image_grid,
+    is_series,
+    value_range,
+)
 from skae.plotting._map import settle_layout
 
 # Frames of an animation, evenly chosen of more epochs.
@@ -38,7 +43,7 @@ class TrainingDisplay:
         Names of the sorted classes, or a name for each label.
 
     originals : ndarray of shape (n_images, h, w) or (n_images, h, w, c), default=None
-        Some samples, as pictures.
+        Some samples, as pictures, or windows (n_images, steps, features).
 
     decoded : dict of int to ndarray of the shape of originals, default=None
         By epoch their reconstructions.
@@ -46,12 +51,15 @@ class TrainingDisplay:
     name : str, default="Latent"
         What the axes of the maps are called.
 
+    image_shape : {"auto", "series"}, default="auto"
+        "series" draws windows as lines along their steps.
+
     Attributes
     ----------
     displays_ : list of :class:`~skae.plotting.EmbeddingDisplay`
         The maps drawn, by column.
 
-    images_ : list of ndarray of AxesImage
+    images_ : list of ndarray of AxesImage or of tuple of Line2D
         The reconstructions drawn, by column, and last the originals.
 
     axes_ : ndarray of matplotlib Axes
@@ -87,6 +95,7 @@ class TrainingDisplay:
         originals=None,
         decoded=None,
         name="Latent",
+        image_shape="auto",
     ):
         self.maps = maps
         self.labels = labels
@@ -94,6 +103,7 @@ class TrainingDisplay:
         self.originals = originals
         self.decoded = decoded
         self.name = name
+        self.image_shape = image_shape
 
     def plot(self, ax=None, *, n_epochs=5, scatter_kwargs=None, image_kwargs=None):
         """Draw some epochs side by side, more of the early ones.
@@ -111,7 +121,7 @@ class TrainingDisplay:
             Keywords of `Axes.scatter` for the points.
 
         image_kwargs : dict, default=None
-            Keywords of `Axes.imshow`.
+            Keywords of `Axes.imshow`, or of `Axes.plot` for series.
 
         Returns
         -------
@@ -134,6 +144,7 @@ class TrainingDisplay:
             columns = [*(self.decoded[epoch] for epoch in epochs), self.originals]
             for images, panel in zip(columns, self.axes_[1], strict=True):
                 self.images_.append(self._draw_images(panel, [images], image_kwargs))
+            self._name_lines_once()
             self.axes_[1, -1].set_title("original", fontsize="medium")
         return self
 
@@ -223,8 +234,9 @@ class TrainingDisplay:
         n_images : int, default=4
             Number of samples whose reconstructions are drawn, if they are pictures.
 
-        image_shape : tuple of int, "auto" or None, default="auto"
+        image_shape : tuple of int, "auto", "series" or None, default="auto"
             Shape (h, w) or (h, w, c) of flat pictures. "auto" takes them for squares.
+            "series" draws windows as lines; "auto" does where the network reads them.
 
         random_state : int, RandomState instance or None, default=None
             Which samples are drawn as pictures.
@@ -245,7 +257,8 @@ class TrainingDisplay:
         ValueError
             If no snapshots were kept.
         """
-        models = _models_by_epoch(best_of(estimator))
+        estimator = best_of(estimator)
+        models, shape = models_by_epoch(estimator), shape_for(estimator, image_shape)
         latents = {epoch: as_array(one.transform(X)) for epoch, one in models.items()}
         last = latents[max(latents)]
         name = "Latent"
@@ -255,7 +268,7 @@ class TrainingDisplay:
             latents = {epoch: _two(pca.transform(Z)) for epoch, Z in latents.items()}
             name = "PCA"
         originals, decoded = None, None
-        pictures = as_images(X, image_shape)
+        pictures = as_pictures(X, shape)
         if pictures is not None and n_images:
             total = len(pictures)
             rows = check_random_state(random_state).permutation(total)[:n_images]
@@ -273,6 +286,7 @@ class TrainingDisplay:
             originals=originals,
             decoded=decoded,
             name=name,
+            image_shape="series" if is_series(shape) else "auto",
         )
         return display.plot(ax=ax, **plot_kwargs)
 
@@ -302,9 +316,24 @@ class TrainingDisplay:
     def _draw_images(self, panel, columns, image_kwargs=None):
         grid = [list(row) for row in zip(*columns, strict=True)]
         limits = value_range(self.originals)
-        artists = image_grid(panel, grid, image_kwargs, limits=limits)
+        artists = image_grid(
+            panel, grid, image_kwargs, limits=limits, image_shape=self.image_shape
+        )
         panel.set(xticks=[], yticks=[])
         return artists
+
+    def _name_lines_once(self):
+        """Move the key of the lines of series to the place without a map."""
+        keys = [panel.get_legend() for panel in self.axes_[1]]
+        for key in filter(None, keys):
+            key.remove()
+        if keys[-1] is not None:
+            self.axes_[0, -1].legend(
+                keys[-1].legend_handles,
+                [text.get_text() for text in keys[-1].get_texts()],
+                loc="center",
+                frameon=False,
+            )
 
     def _animated(self, use):
         """Draw all frames, and hand the film to `use`, which draws it."""
@@ -352,34 +381,3 @@ def _word(epoch):
 def _two(Z):
     """Return two columns, the second of them zero where there is one only."""
     return Z if Z.shape[1] == 2 else np.column_stack([Z, np.zeros(len(Z))])
-
-
-def _models_by_epoch(estimator):
-    """Return the estimator as it was at the end of each epoch kept."""
-    steps = getattr(estimator, "steps", [(None, estimator)])
-    for place in reversed(range(len(steps))):
-        step = best_of(steps[place][1])
-        kept = next(
-            (one.kept_ for one in getattr(step, "callbacks_", []) if _keeps(one)), None
-        )
-        if kept is None:
-            continue
-        models = {}
-        for epoch, weights in kept.items():
-            then = copy(step)
-            then.weights_ = weights
-            if step is not estimator:
-                whole = copy(estimator)
-                whole.steps = [*steps[:place], (steps[place][0], then)]
-                then = whole
-            models[epoch] = then
-        return models
-    raise ValueError(
-        "Expected an estimator that has kept its weights by epoch. Received "
-        f"{type(estimator).__name__}. Fit it with callbacks=[Snapshots()] of "
-        "skae.plotting; a copy of an estimator, or one from a file, has no callbacks_."
-    )
-
-
-def _keeps(callback):
-    return hasattr(callback, "kept_")

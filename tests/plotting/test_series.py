@@ -16,6 +16,8 @@ from skae.plotting import (
     EmbeddingDisplay,
     LatentDisplay,
     ReconstructionDisplay,
+    Snapshots,
+    TrainingDisplay,
 )
 
 rng = np.random.default_rng(0)
@@ -173,3 +175,20 @@ def test_what_cannot_draw_series_says_so(pyplot):
     display = LatentDisplay.from_estimator(ae, X, image_shape="series")
     with pytest.raises(ValueError, match=r"Received series.*LatentDisplay\.plot"):
         display.show()
+
+
+def test_a_training_on_series_is_drawn_as_lines(pyplot):
+    ae = AutoencoderTransformer(
+        2, network=ConvNetwork((4,), axes=1), epochs=2, callbacks=[Snapshots()]
+    ).fit(X)
+    display = TrainingDisplay.from_estimator(ae, X, n_images=3, random_state=0)
+    *decoded, originals = display.images_
+    assert [len(_lines(row[0])) for row in originals] == [2, 2, 2]
+    assert len(decoded) == len(display.maps) == 3
+    # One key for all, where no map is.
+    assert [bool(panel.get_legend()) for panel in display.axes_.flat].count(True) == 1
+    for window, (lines,) in zip(display.originals, originals, strict=True):
+        low, high = display.originals.min(), display.originals.max()
+        place = (lines[0].get_ydata() - lines[0].get_ydata()[0]) / (high - low)
+        values = (window[:, 0] - window[0, 0]) / (high - low)
+        assert np.corrcoef(place, values)[0, 1] < -0.999  # rows count downwards
