@@ -11,6 +11,8 @@ from sklearn.datasets import load_digits
 from small import SMALL, small, small_conv
 
 from skae import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skae._data.resident import Resident
+from skae._data.schema import Schema
 from skae._engines.choice import choose, training_program
 from skae._engines.tensorflow.program import _programs
 from skae._fitting.plan import make_spec
@@ -102,12 +104,8 @@ def test_a_layer_defined_anew_in_a_cell_is_used(notebook):
 def test_what_is_defined_anew_alike_shares_its_program(notebook):
     def program():
         ae = small(network=notebook(NETWORK.format(factor=1)).Network())
-        data = types.SimpleNamespace(
-            dtype=np.dtype("f4"),
-            paired=False,
-            range=lambda: (0, 1),
-            schema=types.SimpleNamespace(sample_shape=(64,)),
-        )
+        rows = IMAGES.reshape(-1, 64)
+        data = Resident(rows, np.ones(len(rows)), Schema(64, (64,)))
         return training_program(make_spec(ae, data, None)[0])
 
     assert program() is program()
