@@ -20,14 +20,14 @@ def small_conv(**params):
     return small(**{"network": ConvNetwork((4,)), **params})
 
 
-SMALL = pytest.mark.parametrize(
-    "make", [pytest.param(small, marks=pytest.mark.kernel), small_conv]
-)
-
-
 def long(*values):
     """A set of parameters of a test that takes long; other packages decide its end."""
     return pytest.param(*values, marks=[pytest.mark.long, pytest.mark.versions])
+
+
+SMALL = pytest.mark.parametrize(
+    "make", [pytest.param(small, marks=pytest.mark.kernel), long(small_conv)]
+)
 
 
 def python(code, *args, warnings="error"):

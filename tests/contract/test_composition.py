@@ -378,6 +378,8 @@ print(json.dumps([imported, *shown]))
 """
 
 
+@pytest.mark.long
+@pytest.mark.versions
 def test_an_estimator_is_shown_without_tensorflow_and_in_silence():
     run = subprocess.run(
         [sys.executable, "-c", SHOWN],

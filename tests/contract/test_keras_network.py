@@ -17,6 +17,9 @@ from small import TWO_DEVICES, python
 import skae
 from skae import AutoencoderTransformer, KerasNetwork, Variational
 
+# Nearly all of them trace networks of their own in TensorFlow.
+pytestmark = [pytest.mark.long, pytest.mark.versions]
+
 DIGITS = load_digits()
 X = (DIGITS.data[:300] / 16).astype(np.float32)
 IMAGES = X.reshape(-1, 8, 8)

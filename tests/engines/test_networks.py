@@ -446,6 +446,8 @@ def layers_of(network, shape):
     return kinds, first.shape
 
 
+@pytest.mark.long
+@pytest.mark.versions
 @pytest.mark.parametrize(
     ("params", "shape", "kind", "kernel"),
     [
@@ -511,6 +513,8 @@ def test_axes_are_saved(axes, shape, tmp_path):
     assert_array_equal(again.transform(data), ae.transform(data))
 
 
+@pytest.mark.long
+@pytest.mark.versions
 @AXES
 def test_signals_and_volumes_have_missing_values(axes, shape, tmp_path):
     data = noise(20, *shape)
@@ -522,6 +526,8 @@ def test_signals_and_volumes_have_missing_values(axes, shape, tmp_path):
     assert skae.load(tmp_path / "ae.skae").score(data) == ae.score(data)
 
 
+@pytest.mark.long
+@pytest.mark.versions
 def test_volumes_are_learned_at_every_face():
     ramps = [np.linspace(0.2, 0.8, n) for n in (5, 3, 4)]
     ramp = np.einsum("i,j,k->ijk", *ramps)

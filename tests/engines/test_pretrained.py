@@ -12,6 +12,9 @@ from small import TWO_DEVICES, python
 
 from skae import AutoencoderTransformer
 
+# Nearly all of them trace networks of their own in TensorFlow.
+pytestmark = [pytest.mark.long, pytest.mark.versions]
+
 # Keras says it of NumPy 2 when it pickles a layer, which `clone` does, too.
 pickles_layers = pytest.mark.filterwarnings("ignore:__array__ implementation")
 

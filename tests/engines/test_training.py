@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_wine
-from small import SMALL, small, small_conv
+from small import SMALL, long, small, small_conv
 from threadpoolctl import threadpool_limits
 
 from skae import (
@@ -112,7 +112,7 @@ def test_both_engines_start_from_the_same_weights():
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-9), ("float32", 1e-4)])
+@pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-9), long("float32", 1e-4)])
 def test_the_engines_agree(activation, dtype, rtol):
     if activation in ("leaky_relu", "gelu"):
         rtol = max(rtol, 1e-6)  # Keras holds their constants in float32

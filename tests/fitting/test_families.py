@@ -9,7 +9,7 @@ from scipy.special import xlogy
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
-from small import SMALL, python, small, small_conv
+from small import SMALL, long, python, small, small_conv
 
 import skae
 from skae import AutoencoderTransformer, Denoising, Sparse, Variational
@@ -20,7 +20,12 @@ X = (load_digits().data / 16).astype(np.float32)
 IMAGES = X.reshape(-1, 8, 8)
 EACH = pytest.mark.parametrize(
     "objective",
-    [Variational(), Sparse(), [Denoising(), Sparse()], [Denoising(), Variational()]],
+    [
+        Variational(),
+        long(Sparse()),
+        long([Denoising(), Sparse()]),
+        long([Denoising(), Variational()]),
+    ],
     ids=str,
 )
 
