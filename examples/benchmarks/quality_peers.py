@@ -85,6 +85,11 @@ def skae(dim, seed, X):
     return _estimator(AutoencoderTransformer(dim, random_state=seed), X)
 
 
+def unarranged(dim, seed, X):
+    model = AutoencoderTransformer(dim, arrange=None, random_state=seed)
+    return _estimator(model, X)
+
+
 def pca(dim, seed, X):
     return _estimator(PCA(dim, random_state=seed), X)
 
@@ -191,6 +196,7 @@ def pythae(dim, seed, X):
 
 PEERS = {
     "skae": (skae, "numpy"),
+    "skae, unarranged": (unarranged, "numpy"),
     "PCA": (pca, "sklearn"),
     "UMAP": (umap, "umap"),
     "MLPRegressor": (mlp, "sklearn"),

@@ -146,9 +146,11 @@ WIDE = (784, 512, 256, 64, 256, 512, 784)
 
 
 def small(**parameters):
+    """The network of the digits; unarranged, since no other side arranges."""
     return AutoencoderTransformer(
         16,
         network=DenseNetwork(hidden_layer_sizes=(64,)),
+        arrange=None,
         epochs=50,
         batch_size=32,
         random_state=0,
