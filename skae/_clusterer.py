@@ -31,6 +31,7 @@ from skae._drawn import draw_on, trains_on
 from skae._seeds import seeded
 from skae._shared_neighbors import find_clusters, silhouette
 from skae._threads import one_blas_thread
+from skae._warn import warn
 
 __all__ = ["AutoencoderClusterer"]
 
@@ -270,14 +271,15 @@ class AutoencoderClusterer(
     def inverse_transform(self, Z):
         """Decode latent vectors, such as the centres of the clusters.
 
-        It is no inverse of `transform`, whose distances say of a row only how far it
-        is from the centres. The centre of the cluster of each row is
-        `cluster_centers_[predict(X)]`, which can be decoded.
+        Distances, as `transform` gives them, are decoded as the nearest centre. Where
+        there are as many clusters as latent values, only the names of a frame's columns
+        tell the two apart: an array is taken for latent vectors, with a warning if it
+        looks like distances. `cluster_centers_[predict(X)]` is always clear.
 
         Parameters
         ----------
-        Z : array-like of shape (n_samples, n_latents)
-            `cluster_centers_`, or what `transformer_.transform` gives.
+        Z : array-like of shape (n_samples, n_latents) or (n_samples, n_clusters)
+            `cluster_centers_`, or what `transformer_.transform` gives, or distances.
 
         Returns
         -------
@@ -287,27 +289,36 @@ class AutoencoderClusterer(
         Raises
         ------
         ValueError
-            If Z does not have the columns of latent vectors, or has those of the
-            distances that `transform` gives.
+            If Z has the columns of neither latent vectors nor distances.
 
         AttributeError
             If the transformer has no `inverse_transform`.
         """
         check_is_fitted(self)
         decode = self.transformer_.inverse_transform
-        named = {*getattr(Z, "columns", ())} & {*self.get_feature_names_out()}
+        columns, names = [*getattr(Z, "columns", ())], [*self.get_feature_names_out()]
+        named = bool({*columns} & {*names})
         Z = check_array(
             Z, dtype=[np.float64, np.float32], estimator=self, input_name="Z"
         )
         n_clusters, n_latents = self.cluster_centers_.shape
+        if columns == names if named else Z.shape[1] == n_clusters != n_latents:
+            return decode(self.cluster_centers_[Z.argmin(axis=1)])
         if named or Z.shape[1] != n_latents:
-            distances = named or Z.shape[1] == n_clusters
-            got = f"distances to the {n_clusters} centres, as `transform` gives them"
+            got = f"the columns {columns}" if named else f"an array of shape {Z.shape}"
             raise ValueError(
                 "inverse_transform of AutoencoderClusterer expects latent vectors of "
-                f"shape (n_samples, {n_latents}), such as `cluster_centers_`. Got "
-                f"{got if distances else f'an array of shape {Z.shape}'}. For the "
-                "centre of the cluster of each row, pass "
+                f"shape (n_samples, {n_latents}), such as `cluster_centers_`, or "
+                f"distances to the {n_clusters} centres, as `transform` gives them. "
+                f"Got {got}. For the centre of the cluster of each row, pass "
+                "`cluster_centers_[clusterer.predict(X)]`."
+            )
+        if n_clusters == n_latents and Z.min() >= 0 > self.cluster_centers_.min():
+            warn(
+                "inverse_transform of AutoencoderClusterer takes Z for latent vectors, "
+                "and it looks like distances: it has no negative value. With "
+                f"{n_clusters} clusters and as many latent values nothing tells them "
+                "apart; for the centre of the cluster of each row, pass "
                 "`cluster_centers_[clusterer.predict(X)]`."
             )
         return decode(Z)

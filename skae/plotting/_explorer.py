@@ -6,6 +6,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from skae.plotting._images import as_array, as_images, is_ink, is_series, value_range
 from skae.plotting._labels import encode_labels
@@ -17,6 +18,8 @@ from skae.plotting._profiles import as_numbers, name_columns
 # with a bar, those that change most.
 _MOST_SLIDERS = 12
 _MOST_BARS = 15
+# By the distance to which of its nearest a place counts as dense.
+_NEIGHBOURS = 10
 # Rows by which the layers found are compared with `inverse_transform`.
 _COMPARED = 200
 # The largest difference, as a part of the range of a column.
@@ -83,7 +86,7 @@ def explorer_page(
         "rows": rows.tolist(),
         "axes": axes.tolist(),
         "origin": origin.tolist(),
-        "start": Z[around.base].tolist(),
+        "start": _typical(Z[rows]).tolist(),
         "sliders": _sliders(around),
         "hint": "Move over the map: the decoder draws what lies there. "
         "Sliders move latent values.",
@@ -125,6 +128,16 @@ def _plane(around):
     axes = directions[:, [-1, -2]].T
     axes *= np.sign(axes[np.arange(2), np.abs(axes).argmax(axis=1)])[:, None]
     return axes, around.mean, variances[-2:].sum() / (variances.sum() or 1.0)
+
+
+def _typical(Z):
+    """Return the latent vector whose nearest neighbours are nearest.
+
+    That in the middle of all may lie between groups, where no picture is sharp.
+    """
+    n_neighbours = min(_NEIGHBOURS, len(Z))
+    away, _ = cKDTree(Z).query(Z, [n_neighbours])
+    return Z[away[:, 0].argmin()]
 
 
 def _sliders(around):

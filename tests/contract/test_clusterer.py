@@ -98,19 +98,26 @@ def test_centres_are_decoded(digits_fit):
 
 
 @pytest.mark.parametrize("n_latents", [3, 4])
-def test_distances_are_not_taken_for_latent_vectors(n_latents):
+def test_distances_are_decoded_as_the_nearest_centre(n_latents):
     """Also where there are as many clusters as latent values: a frame says it."""
     transformer = PCA(n_latents)
     clusterer = AutoencoderClusterer(4, transformer=transformer, random_state=0)
     distances = clusterer.set_output(transform="pandas").fit_transform(BLOBS)
-    with pytest.raises(ValueError, match=r"latent vectors .* Got distances to the 4"):
-        clusterer.inverse_transform(distances)
+    centers = clusterer.inverse_transform(clusterer.cluster_centers_)
+    decoded = clusterer.inverse_transform(distances)
+    np.testing.assert_array_equal(decoded, centers[clusterer.labels_])
+    with pytest.raises(ValueError, match=r"Got the columns .*3', 'autoencoder"):
+        clusterer.inverse_transform(distances.iloc[:, ::-1])
+
+
+def test_distances_that_nothing_tells_from_latent_vectors_are_warned_of():
+    clusterer = AutoencoderClusterer(4, transformer=PCA(4), random_state=0).fit(BLOBS)
+    with pytest.warns(UserWarning, match="looks like distances"):
+        clusterer.inverse_transform(clusterer.transform(BLOBS))
 
 
 def test_wrong_latent_vectors_are_refused_in_words():
     clusterer = AutoencoderClusterer(4, transformer=PCA(3), random_state=0).fit(BLOBS)
-    with pytest.raises(ValueError, match="Got distances to the 4 centres"):
-        clusterer.inverse_transform(clusterer.transform(BLOBS))
     with pytest.raises(ValueError, match=r"\(n_samples, 3\).*Got an array of .*8\)"):
         clusterer.inverse_transform(BLOBS)
     with pytest.raises(ValueError, match="Reshape your data"):
@@ -118,7 +125,7 @@ def test_wrong_latent_vectors_are_refused_in_words():
 
 
 def test_the_centre_of_each_row_is_decoded():
-    """It is the way out that the error names; as many latent values as clusters."""
+    """It is the way out that words name; as many latent values as clusters."""
     clusterer = AutoencoderClusterer(4, transformer=PCA(4), random_state=0).fit(BLOBS)
     centers = clusterer.inverse_transform(clusterer.cluster_centers_)
     nearest = clusterer.cluster_centers_[clusterer.predict(BLOBS)]

@@ -355,6 +355,19 @@ def test_sliders_move_latent_values(browser, tmp_path, pyplot):
     assert "Sliders for the 12 values that vary most." in text
 
 
+def test_a_page_begins_where_samples_are_dense(browser, tmp_path, pyplot):
+    """And not in the middle between two groups, where the decoder guesses."""
+    rng = np.random.default_rng(0)
+    groups = rng.normal(scale=0.1, size=(60, 3)) + np.repeat(
+        [[5, 0, 0], [-5, 0, 0]], 30, 0
+    )
+    Z = np.concatenate([groups, [[0, 0, 0]]])
+    pca = PCA(3).fit(Z)
+    _open(browser, LatentDisplay.from_estimator(pca, Z).to_html(tmp_path / "p.html"))
+    latents = _state(browser)["latents"]
+    assert abs(pca.inverse_transform([latents])[0, 0]) > 4
+
+
 def test_the_page_opens_in_a_second_and_draws_in_milliseconds(
     browser, tmp_path, pyplot
 ):
