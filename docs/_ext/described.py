@@ -70,8 +70,9 @@ _FIGURE = re.compile(
     r"(?:<a [^>]*image-reference[^>]*>)?"
     r"<img [^>]*(?:skae-figure|sphx-glr-(?:single|multi)-img)[^>]*>(?:\s*</a>)?"
 )
-# Figures of up to so many pixels are readable on a phone; others are at this width.
-_READABLE, _WIDE = 520, 600
+# Figures of up to so many pixels, those of one panel, are readable on a phone as a whole;
+# others are at this width.
+_READABLE, _WIDE = 650, 600
 
 
 def widen_figures(app, pagename, templatename, context, doctree):
