@@ -70,7 +70,7 @@ _FIGURE = re.compile(
     r"(?:<a [^>]*image-reference[^>]*>)?"
     r"<img [^>]*(?:skae-figure|sphx-glr-(?:single|multi)-img)[^>]*>(?:\s*</a>)?"
 )
-# Figures of up to so many pixels, those of one panel, are readable on a phone as a whole;
+# Figures of up to so many pixels, those of one panel, are readable on a phone whole;
 # others are at this width.
 _READABLE, _WIDE = 650, 600
 
