@@ -297,7 +297,7 @@ class AutoencoderClusterer(
         check_is_fitted(self)
         decode = self.transformer_.inverse_transform
         columns, names = [*getattr(Z, "columns", ())], [*self.get_feature_names_out()]
-        named = bool({*columns} & {*names})
+        named, given = bool({*columns} & {*names}), Z
         Z = check_array(
             Z, dtype=[np.float64, np.float32], estimator=self, input_name="Z"
         )
@@ -321,7 +321,8 @@ class AutoencoderClusterer(
                 "apart; for the centre of the cluster of each row, pass "
                 "`cluster_centers_[clusterer.predict(X)]`."
             )
-        return decode(Z)
+        # The transformer knows the names of its columns.
+        return decode(given if columns else Z)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

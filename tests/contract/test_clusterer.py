@@ -110,6 +110,20 @@ def test_distances_are_decoded_as_the_nearest_centre(n_latents):
         clusterer.inverse_transform(distances.iloc[:, ::-1])
 
 
+def test_latent_vectors_in_another_order_are_refused():
+    """By the names that the autoencoder gives the columns of a frame."""
+    ae = AutoencoderTransformer(3, epochs=2)
+    clusterer = AutoencoderClusterer(4, transformer=ae, random_state=0).fit(BLOBS)
+    names = clusterer.transformer_.get_feature_names_out()
+    frame = pd.DataFrame(clusterer.cluster_centers_, columns=names)
+    np.testing.assert_array_equal(
+        clusterer.inverse_transform(frame),
+        clusterer.inverse_transform(clusterer.cluster_centers_),
+    )
+    with pytest.raises(ValueError, match="feature names should match"):
+        clusterer.inverse_transform(frame[frame.columns[::-1]])
+
+
 def test_distances_that_nothing_tells_from_latent_vectors_are_warned_of():
     clusterer = AutoencoderClusterer(4, transformer=PCA(4), random_state=0).fit(BLOBS)
     with pytest.warns(UserWarning, match="looks like distances"):
