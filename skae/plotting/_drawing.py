@@ -94,3 +94,16 @@ def set_ticks(axis, n_places, labels):
     """Put labels at places counted from 0, or none."""
     axis.set_ticks([] if labels is None else range(n_places), labels=labels)
     axis.set_tick_params(labelsize="small")
+
+
+def largest_first(sizes):
+    """Return positions along the last axis, the largest size first.
+
+    Those of one size keep their order: they may differ by the rounding of a sum, which
+    is not alike on every processor.
+    """
+    sizes = np.nan_to_num(np.asarray(sizes, dtype=float))
+    largest = np.abs(sizes).max(initial=0.0)
+    if largest > 0:
+        sizes = np.round(sizes / largest, 5)
+    return np.argsort(-sizes, axis=-1, kind="stable")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.spatial import cKDTree
 
+from skae.plotting._drawing import largest_first
 from skae.plotting._images import as_array, as_images, is_ink, is_series, value_range
 from skae.plotting._labels import encode_labels
 from skae.plotting._page import as_text, make_page, map_data
@@ -189,7 +190,7 @@ def _output(transformer, X, Z, shape):
     spread = np.where(spread > 0, spread, 1.0)
     some = Z[:: max(1, len(Z) // _COMPARED)]
     change = np.nanstd(_decoded(transformer, some) / spread, axis=0)
-    columns = np.argsort(-change, kind="stable")[:_MOST_BARS]
+    columns = largest_first(change)[:_MOST_BARS]
     return {
         "columns": [
             {

@@ -5,7 +5,12 @@
 
 import numpy as np
 
-from skae.plotting._drawing import merge_kwargs, on_dark_page, page_color
+from skae.plotting._drawing import (
+    largest_first,
+    merge_kwargs,
+    on_dark_page,
+    page_color,
+)
 from skae.plotting._labels_colors import line_color
 
 # More lines in a panel than these and their reconstructions are not told apart.
@@ -64,8 +69,7 @@ def draw_window(ax, window, features, keywords, place=None, limits=None):
 
 def most(sizes, n_features=MOST_FEATURES):
     """Return the features of the largest sizes, in their order."""
-    largest = np.argsort(-np.nan_to_num(sizes), kind="stable")
-    return np.sort(largest[:n_features])
+    return np.sort(largest_first(sizes)[:n_features])
 
 
 def draw_in_place(ax, window, extent, features, limits, user=None):

@@ -54,7 +54,7 @@ def draw_names(ax, Z, codes, names, text_kwargs):
     kwargs = _text_kwargs(ax, len(names), text_kwargs)
     rows = medoids(Z, codes, len(names))
     sizes = np.bincount(codes[codes >= 0], minlength=len(names))
-    by_size = np.argsort(-sizes)
+    by_size = np.argsort(-sizes, kind="stable")
     short = shortened(names)
     texts = {code: ax.text(*Z[rows[code]], short[code], **kwargs) for code in by_size}
     as_written(texts.values())

@@ -8,7 +8,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from skae.plotting._drawing import merge_kwargs, one_axes
+from skae.plotting._drawing import largest_first, merge_kwargs, one_axes
 from skae.plotting._estimators import best_of
 from skae.plotting._images import as_array
 from skae.plotting._profiles import name_columns
@@ -323,7 +323,7 @@ class OutlierDisplay:
 
         row, ax = self.row, self.ax_
         shares = np.asarray(row["shares"])
-        drawn = np.argsort(-shares, kind="stable")[:n_drawn]
+        drawn = largest_first(shares)[:n_drawn]
         places = np.arange(n_drawn)
         # Pale, for the values are written on the bars.
         kwargs = merge_kwargs({"facecolor": "C0", "alpha": 0.4}, bar_kwargs, Patch)

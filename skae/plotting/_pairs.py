@@ -7,7 +7,7 @@ import textwrap
 
 import numpy as np
 
-from skae.plotting._drawing import diverging_map, merge_kwargs
+from skae.plotting._drawing import diverging_map, largest_first, merge_kwargs
 from skae.plotting._images import drawable, image_defaults, value_range
 from skae.plotting._labels_colors import line_color
 from skae.plotting._lines import legend_above
@@ -153,7 +153,7 @@ class Table:
         from matplotlib.lines import Line2D
 
         change = np.abs(self.X_hat[i] - self.X[i])
-        columns = np.argsort(-np.nan_to_num(change), kind="stable")[:n_columns]
+        columns = largest_first(change)[:n_columns]
         y = np.arange(len(columns))
         panels[0].hlines(
             y, self.X[i, columns], self.X_hat[i, columns], colors="0.5", linewidth=1.5

@@ -8,6 +8,8 @@ from itertools import pairwise
 import numpy as np
 from scipy.spatial import cKDTree
 
+from skae.plotting._drawing import largest_first
+
 _KINDS = ("axes", "between", "plane", "random")
 # Rows that are looked at at once, so that no copy of all is made.
 _BLOCK = 4_096
@@ -86,7 +88,7 @@ class Surroundings:
 
     def widest_axes(self, n_axes):
         """Return the latent axes of the greatest variance, in their order."""
-        return np.sort(np.argsort(-self.variance, kind="stable")[:n_axes])
+        return np.sort(largest_first(self.variance)[:n_axes])
 
     def places(self, kind, latent_axes, samples, n_steps, percentiles, random_state):
         """Return places (n_rows, n_cols, latent_dim), and the words about them."""

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from skae.plotting._drawing import diverging_map
+from skae.plotting._drawing import diverging_map, largest_first
 from skae.plotting._profiles import as_numbers, key_of_deviations, name_columns
 from skae.plotting._text import as_written, shortened
 
@@ -38,7 +38,7 @@ def table_of(decoded, shape, kind, reference, feature_names):
     else:
         spans = np.nanstd(deviations, axis=1)
     most = _MOST_ON_PLANE if kind == "plane" else _MOST_IN_ROW
-    columns = np.argsort(-spans, axis=1, kind="stable")[:, :most]
+    columns = largest_first(spans)[:, :most]
     return {
         "columns": [[names[column] for column in row] for row in columns],
         "deviations": np.take_along_axis(deviations, columns[:, None], axis=2),

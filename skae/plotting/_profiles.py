@@ -7,7 +7,7 @@ import textwrap
 
 import numpy as np
 
-from skae.plotting._drawing import diverging_map, on_dark_page
+from skae.plotting._drawing import diverging_map, largest_first, on_dark_page
 from skae.plotting._images import as_array
 from skae.plotting._text import as_written, shortened
 
@@ -27,7 +27,7 @@ def profile_of(X, codes, drawn, n_columns, feature_names):
     deviations = (means - np.nanmean(values, axis=0)) / spread
     sizes = np.array([np.sum(codes == code) for code in drawn])
     apart = np.sqrt(np.nan_to_num(sizes @ deviations**2) / sizes.sum())
-    columns = np.argsort(-apart, kind="stable")[:n_columns]
+    columns = largest_first(apart)[:n_columns]
     return {
         "columns": [names[column] for column in columns],
         "means": means[:, columns],

@@ -311,3 +311,19 @@ def test_what_does_not_fit_is_refused_with_the_way_out(pyplot):
         draw(X[:4], X[:4], layout="row")
     with pytest.raises(ValueError, match=r"Received KMeans. Give what"):
         ReconstructionDisplay.from_estimator(KMeans(), X)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_columns_that_changed_alike_are_drawn_in_their_order(pyplot, seed):
+    # A sum rounds in its own way on each processor, and with each draw of samples.
+    data = np.random.default_rng(seed).random((3, 8, 8))
+    lines = ReconstructionDisplay.from_reconstruction(
+        data, data + 0.1, kind="line", n_columns=2
+    )
+    drawn = [line.get_ydata() for line in lines.lines_[0][:2]]
+    np.testing.assert_array_equal(drawn, data[0, :, :2].T)
+    table = data[:, 0]
+    dots = ReconstructionDisplay.from_reconstruction(
+        table, table + 0.1, kind="dots", n_columns=3
+    )
+    np.testing.assert_array_equal(dots.lines_[0][0].get_xdata(), table[0, :3])
