@@ -53,6 +53,15 @@ return [...document.querySelectorAll('img, [role=img], iframe')]
 }))
 """
 
+# Figures of the gallery that are neither as wide as they were made nor as the text is.
+SMALL = """
+const text = document.querySelector('.bd-article')?.clientWidth;
+const figures = '.bd-article img:is(.sphx-glr-single-img, .sphx-glr-multi-img)';
+return [...document.querySelectorAll(figures)]
+  .filter((one) => one.offsetWidth)
+  .filter((one) => one.offsetWidth < 0.9 * Math.min(one.naturalWidth, text))
+  .map((one) => `${one.getAttribute('src').split('/').pop()} ${one.offsetWidth}`)
+"""
 # A page has one of two figures for its theme.
 TWINS = """
 const shown = (one) => one.getClientRects().length > 0;
@@ -74,6 +83,7 @@ return found;
 LOOKS = {
     "code cut at 1280": (1280, CUT_CODE),
     "images": (1280, IMAGES),
+    "small": (1280, SMALL),
     "code cut at 1440": (1440, CUT_CODE),
     "wide at 400": (400, WIDE_ELEMENTS),
     "twins": (1280, TWINS),
@@ -167,6 +177,10 @@ def test_every_image_is_there(found):
         if names := [one["file"] for one in images if not one["drawn"]]:
             gone[page] = names
     assert gone == {}
+
+
+def test_figures_of_the_gallery_are_as_large_as_they_were_made(found):
+    assert found["small"] == {}
 
 
 def test_a_figure_is_dark_on_dark_pages_alone(found):
