@@ -1,4 +1,4 @@
-"""Rows for networks of Keras, such that none depends on how many come with it."""
+"""Rows for matrix products, such that none depends on how many come with it."""
 
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
@@ -7,16 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 # Kernels that multiply matrices treat rows left over in another way than tiles of
 # them, and the last bits would depend on how a batch is cut.
 _ROWS = 8
-# In float64, long sums for few outputs are cut into pieces for threads to add up, in
-# other places for another number of rows: for kernels of more rows than the one and at
-# most as many columns as the other. Convolutions are never cut so.
+# Long sums for few outputs are cut into pieces for threads to add up, in other places
+# for another number of rows: for kernels of more rows than the one and at most as many
+# columns as the other. Convolutions are never cut so.
 _LONG_SUM, _FEW_OUTPUTS = 64, 256
 # Rows of a tile where a network goes through steps, each of which takes time.
 _ROWS_OF_STEPS = 32
+# Whole tiles of both engines.
+TILE_ROWS = 24
 
 
 class Tiles:
@@ -50,4 +53,14 @@ def _is_cut(weight: Any) -> bool:
     """Tell whether a product with a kernel is cut into pieces of its sums."""
     shape = tuple(weight.shape)
     long = len(shape) == 2 and shape[0] > _LONG_SUM and shape[1] <= _FEW_OUTPUTS
-    return long and str(weight.dtype).endswith("float64")
+    return long and (str(weight.dtype).endswith("float64") or not _adds_in_one_order())
+
+
+def _adds_in_one_order() -> bool:
+    """Tell whether float32 is multiplied by oneDNN with AVX-512, which cuts no sums."""
+    # Nothing public says so: it follows from the build, the processor and a variable.
+    from tensorflow.python.util import _pywrap_util_port
+
+    # What TensorFlow finds of the processor, OpenBLAS finds, too, and tells.
+    kernels = {pool.get("architecture") for pool in threadpool_info()}
+    return bool(_pywrap_util_port.IsMklEnabled()) and "SkylakeX" in kernels

@@ -155,7 +155,7 @@ def start_of_a_service():
     flow.text(2.5, 2.2, "time", size=_SIZE - 1)
     first = "first call: 0.01 s if dense,\nelse 3 to 9 s (TensorFlow)"
     flow.text(2.72, 1.7, first, size=_SIZE - 1)
-    flow.text(4.38, 1.7, "then 0.07 ms\nor 0.55 ms", size=_SIZE - 1)
+    flow.text(4.38, 1.7, "then 0.2 ms\nor 0.7 ms", size=_SIZE - 1)
     return flow.figure
 
 

@@ -13,6 +13,7 @@ from scipy.sparse import issparse
 from skae._data import limits
 from skae._data.source import Batch, Labelled, Source, reading
 from skae._data.validation import kept_dtype
+from skae._tiles import TILE_ROWS
 
 # So many places, or more, fill the buffer; a block holds half of it.
 _MIN_RUNS = 512
@@ -36,8 +37,8 @@ class ArraySource(Source):
         self._n_rows = int(array.shape[0])
         row_bytes = max(1, math.prod(array.shape[1:]) * np.dtype(array.dtype).itemsize)
         largest = max(row_bytes, (width or 0) * np.dtype(array.dtype).itemsize)
-        block_rows = 2 ** int(math.log2(max(1, limits.BLOCK_BYTES // largest)))
-        self._block_rows = max(1, block_rows)
+        block_rows = limits.BLOCK_BYTES // largest
+        self._block_rows = max(1, block_rows // TILE_ROWS * TILE_ROWS or block_rows)
         self._joined_rows = max(1, limits.JOINED_BYTES // row_bytes)
         run_rows = limits.SHUFFLE_BYTES // row_bytes // _MIN_RUNS
         self._run_rows = min(max(1, run_rows), _MAX_RUN_ROWS)

@@ -29,7 +29,7 @@ def over_blocks(
 ) -> np.ndarray:
     """Apply a function to samples, block by block where there are many.
 
-    A block holds a power of two of rows, so that the results do not depend on it.
+    A block holds whole tiles of rows, so that the results do not depend on it.
     What is not made of samples has its own `check`; `width` is the number of values of
     a row of the result, if that is what takes memory.
     """

@@ -176,7 +176,8 @@ def test_dense_networks(name, dtype):
     X = X.astype(dtype)
     y = CULTIVARS if len(X) == len(CULTIVARS) else None
     found = run(model.fit(X, y), X)
-    agree(model, X, methods, found, 1e-5 if dtype == np.float32 else 1e-7)
+    # Of gelu, which the imputer takes, ONNX Runtime has a part in float32 alone.
+    agree(model, X, methods, found, 1e-5 if dtype == np.float32 else 1e-6)
 
 
 def agree(model, X, methods, found, digits):

@@ -499,11 +499,11 @@ def test_dask_arrays_and_frames(client, X):
     da = pytest.importorskip("dask.array")
     dd = pytest.importorskip("dask.dataframe")
     wrappers = pytest.importorskip("dask_ml.wrappers")
-    blocks = da.from_array(X, chunks=(100, 64))
+    blocks = da.from_array(X, chunks=(96, 64))  # whole tiles of rows
     ae = AutoencoderTransformer(4, epochs=2, random_state=0)
     chunked = clone(ae)
-    for start in (0, 100, 200):
-        chunked.partial_fit(X[start : start + 100])
+    for start in (0, 96, 192, 288):
+        chunked.partial_fit(X[start : start + 96])
     incremental = wrappers.Incremental(clone(ae), shuffle_blocks=False).fit(blocks)
     losses = incremental.estimator_.history_["loss"]
     np.testing.assert_array_equal(losses, chunked.history_["loss"])
@@ -515,7 +515,7 @@ def test_dask_arrays_and_frames(client, X):
     np.testing.assert_array_equal(fitted.transform(blocks).compute(), expected)
 
     assert len(pickle.dumps(ae)) < 1_000_000
-    mapped = blocks.map_blocks(ae.transform, chunks=(100, 4), dtype=X.dtype)
+    mapped = blocks.map_blocks(ae.transform, chunks=(96, 4), dtype=X.dtype)
     np.testing.assert_array_equal(mapped.compute(), expected)
 
     frame = pd.DataFrame(X).add_prefix("pixel")
