@@ -19,8 +19,9 @@ class Sparse(BaseEstimator):
 
     The penalty of a sample is the ratio of the sum of the absolute values of its latent
     vector to the length of it, over the largest that this can be: 1 where all values
-    are equally large, near zero where one stands alone [1]_. `history_` has its mean,
-    as "penalty".
+    are equally large, near zero where one stands alone [1]_. Each latent value is
+    measured in its root mean square over the batch, so that none is large for all
+    samples. `history_` has the mean, as "penalty".
 
     Parameters
     ----------
@@ -36,12 +37,20 @@ class Sparse(BaseEstimator):
     -----
     The sum of the absolute values alone, as of a regularizer of Keras, is made small by
     making all of them small: the decoder has only to multiply by more. The ratio does
-    not change when a latent vector is multiplied by a number.
+    not change when a latent vector is multiplied by a number; that one latent value
+    grows for all samples does not change it either [2]_.
+
+    The root mean square counts each row of the batch once, whatever its weight, if that
+    is not zero; in the scope of `tf.distribute`, the rows of each worker.
 
     References
     ----------
     .. [1] Hoyer, P. O. (2004). "Non-negative matrix factorization with sparseness
        constraints". JMLR 5, 1457-1469.
+
+    .. [2] Ngiam, J., Chen, Z., Bhaskar, S., Koh, P. and Ng, A. (2011). "Sparse
+       filtering". Advances in Neural Information Processing Systems 24, which brings
+       features to one length over the samples first.
 
     Examples
     --------
@@ -78,5 +87,6 @@ class Sparse(BaseEstimator):
 
         self._validate_params()
         ops = keras.ops
-        lengths = ops.sqrt(latents.shape[1] * ops.sum(latents**2, axis=1) + _TINY)
-        return float(self.weight) * ops.sum(ops.abs(latents), axis=1) / lengths
+        units = latents / ops.sqrt(ops.mean(latents**2, axis=0) + _TINY)
+        lengths = ops.sqrt(latents.shape[1] * ops.sum(units**2, axis=1) + _TINY)
+        return float(self.weight) * ops.sum(ops.abs(units), axis=1) / lengths
