@@ -274,9 +274,9 @@ def spoilt(value):
         (hugging_face, r"rows 256 to 511"),
         (tensorflow, r"batch 4"),
         (keras_dataset, r"batch 4"),
-        (hdf5, r"rows 448 to 511"),
-        (zarr_array, r"rows 448 to 511"),
-        (memory_map, r"rows 448 to 511"),
+        (hdf5, r"rows 432 to 479"),
+        (zarr_array, r"rows 432 to 479"),
+        (memory_map, r"rows 432 to 479"),
         (batches, r"batch 4"),
     ],
 )
