@@ -360,6 +360,8 @@ print(json.dumps(out))
     return python(code, path, path.with_suffix(".npy"))
 
 
+@pytest.mark.long
+@pytest.mark.versions
 def test_import_is_light(elsewhere):
     assert elsewhere["import"] == []
 
@@ -568,6 +570,8 @@ def test_an_optimizer_object_brings_its_own_rate(make):
 OPTIMIZERS = ["sgd", "rmsprop", "adamw", "nadam", "adagrad", "lion"]
 
 
+@pytest.mark.long
+@pytest.mark.versions
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_optimizers_by_name(optimizer):
     ae = small(optimizer=optimizer, learning_rate=0.01, epochs=5, batch_size=10).fit(X)

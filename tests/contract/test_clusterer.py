@@ -258,6 +258,7 @@ def test_latent_vectors_may_be_alike():
     assert len(np.unique(clusterer.labels_)) == 2
 
 
+@pytest.mark.long
 def test_an_autoencoder_of_ones_own_is_trained_on_like_the_default_one(digits_fit):
     given = AutoencoderTransformer(early_stopping=False)
     same = AutoencoderClusterer(10, transformer=given, random_state=0).fit(DIGITS)

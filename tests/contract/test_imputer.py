@@ -44,6 +44,7 @@ def test_scikit_learn_check_of_the_default(estimator, check):
     check(estimator)
 
 
+@pytest.mark.long
 def test_holes_are_filled_in_the_units_of_each_column():
     filled = AutoencoderImputer(random_state=0).fit_transform(X)
     assert error(filled) < 0.35

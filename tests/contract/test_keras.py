@@ -260,6 +260,7 @@ def test_validation_split_is_the_last_part():
     assert len(history["val_loss"]) == 2
 
 
+@pytest.mark.long
 def test_grid_search_over_latent_dim():
     grid = {"regressor__model__latent_dim": [1, 20]}
     search = GridSearchCV(
@@ -298,6 +299,8 @@ def test_pickle(fitted, module):
     )
 
 
+@pytest.mark.long
+@pytest.mark.versions
 def test_pickle_in_a_fresh_process(tmp_path):
     transformer = KerasAutoencoderTransformer(random_state=0).fit(X)
     Z = transformer.transform(X)

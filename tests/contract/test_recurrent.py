@@ -53,6 +53,7 @@ def fitted():
 # ------------------------------------------------------------------------- it learns
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_series_are_learned_in_their_own_order(cell):
     data = waves(200)
@@ -135,6 +136,7 @@ def test_the_same_seed_gives_the_same_bits(fitted):
         assert (mine != theirs).any()
 
 
+@pytest.mark.long
 def test_another_process_gives_the_same_bits(fitted, tmp_path):
     np.save(tmp_path / "X.npy", X)
     code = """
@@ -191,6 +193,8 @@ def test_pickles_and_files_without_code(fitted, tmp_path):
         assert_array_equal(copy.inverse_transform(Z), fitted.inverse_transform(Z))
 
 
+@pytest.mark.long
+@pytest.mark.versions
 @pytest.mark.filterwarnings("ignore:__array__ implementation")
 def test_keras_loads_its_models_without_skae(fitted, tmp_path):
     fitted.encoder_.save(tmp_path / "encoder.keras")
@@ -209,6 +213,8 @@ print(json.dumps(X.tolist()))
     assert_allclose(python(code, tmp_path, warnings="ignore"), back, atol=1e-5)
 
 
+@pytest.mark.long
+@pytest.mark.versions
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 @pytest.mark.parametrize("format", ["onnx", "tf_saved_model"])
 def test_it_is_exported(cell, format, tmp_path):
@@ -268,6 +274,7 @@ def test_objectives_of_batches(tmp_path):
     assert_array_equal(skae.load(tmp_path / "ae.skae").transform(X), ae.transform(X))
 
 
+@pytest.mark.long
 def test_latent_vectors_are_whitened_and_placed():
     plain, whitened = (
         small_recurrent(arrange=arrange, latent_dim=2, **LONG_ENOUGH).fit(X)
@@ -278,6 +285,7 @@ def test_latent_vectors_are_whitened_and_placed():
     assert abs(whitened.transform(X) - plain.transform(X)).max() > 0.01
 
 
+@pytest.mark.long
 def test_series_of_several_lengths_are_padded_with_missing_values(tmp_path):
     data = waves(200)
     for i, length in enumerate(np.random.default_rng(0).integers(6, 13, len(data))):

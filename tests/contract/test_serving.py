@@ -108,6 +108,8 @@ print(json.dumps([before, codes]))
 """
 
 
+@pytest.mark.long
+@pytest.mark.versions
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_forked_workers_warm_up_each_by_itself(tmp_path, monkeypatch):
     small_conv().fit(IMAGES).save(tmp_path / "model.skae")

@@ -78,6 +78,8 @@ print(json.dumps(done))
 """
 
 
+@pytest.mark.long
+@pytest.mark.versions
 @pytest.mark.parametrize("parameters", [{}, {"objective": Variational()}], ids=str)
 def test_a_dense_transformer(parameters, tmp_path):
     ae = AutoencoderTransformer(3, epochs=5, random_state=0, **parameters).fit(X)
@@ -100,6 +102,8 @@ print(json.dumps(done))
 """
 
 
+@pytest.mark.long
+@pytest.mark.versions
 @pytest.mark.parametrize(
     ("make", "data"),
     [

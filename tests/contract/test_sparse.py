@@ -183,6 +183,7 @@ def test_nan_is_missing_and_what_is_not_stored_is_zero():
 # ------------------------------------------------------------------ bounded memory
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("loss", ["mse", "mae"])  # in NumPy and in TensorFlow
 def test_no_method_makes_all_of_it_dense(loss, small_limits):
     small_limits(
@@ -226,6 +227,7 @@ def documents(seed=0, n_topics=4, n_documents=400, n_words=300):
     return sparse.csr_matrix(np.array(counts)), y
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(2))
 def test_the_defaults_find_the_topics_of_texts(seed):
     counts, y = documents(seed)
@@ -292,6 +294,7 @@ def test_words_are_made_by_a_linear_output_whatever_else_is_asked_for(params, fo
     assert small(epochs=1, **params).fit(pixels).output_activation_ == "sigmoid"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["mask", "swap"])
 def test_noise_takes_no_topics_away(kind):
     """The network has to beat PCA on texts set aside, with noise as without."""

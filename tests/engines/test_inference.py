@@ -233,6 +233,8 @@ def test_transform_from_many_threads_is_transform(network):
     assert blas_threads() == n_before
 
 
+@pytest.mark.long
+@pytest.mark.versions
 @pytest.mark.parametrize(
     "network",
     [

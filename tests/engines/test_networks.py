@@ -394,6 +394,8 @@ ANY_LAYERS = {
 SLOWLY_TRACED = {"LSTM of random biases", "GRU", "Bidirectional", "RNN", "ConvLSTM1D"}
 
 
+@pytest.mark.long
+@pytest.mark.versions
 @pytest.mark.parametrize(
     "name", [long(name) if name in SLOWLY_TRACED else name for name in ANY_LAYERS]
 )

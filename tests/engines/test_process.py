@@ -295,6 +295,7 @@ if sys.argv[1] == "variable":
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [long("variable"), "file", "file at home", "imported"])
 def test_another_backend_of_keras_is_refused_in_words(how, tmp_path):
     (tmp_path / ".keras").mkdir()

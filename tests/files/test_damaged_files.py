@@ -641,6 +641,7 @@ assert old.history_ in seen and new.history_ in seen
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
 def test_a_killed_save_leaves_the_old_file_or_the_new_one(tmp_path):
     network = DenseNetwork((300,))  # a file of 500 KB takes a while to write

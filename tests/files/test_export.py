@@ -107,6 +107,8 @@ NAMES = [
 ]
 
 
+@pytest.mark.long
+@pytest.mark.versions
 @pytest.mark.parametrize("part", INPUTS)
 @pytest.mark.parametrize("name", ["dense", *NAMES])
 def test_what_is_exported_computes_what_the_transformer_does(
@@ -400,6 +402,8 @@ def fit_keras(build, samples):
     return KerasAutoencoderTransformer(regressor, random_state=0).fit(samples)
 
 
+@pytest.mark.long
+@pytest.mark.versions
 @pytest.mark.parametrize(
     ("build", "shape"),
     [

@@ -228,6 +228,8 @@ NAMES = [
 ]
 
 
+@pytest.mark.long
+@pytest.mark.versions
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", NAMES)
 def test_convolutions(name, dtype):

@@ -95,6 +95,7 @@ def test_the_loss_is_minus_the_evidence_lower_bound(loss):
     assert_allclose(ae.history_["reconstruction"], np.mean(bounds), rtol=0.01)
 
 
+@pytest.mark.long
 def test_the_penalty_rises_in_the_warm_up_and_stays():
     shares = [Variational(warm_up=0.3).penalty_share(e, 10) for e in range(10)]
     assert_allclose(shares, [0.25, 0.5, 0.75, *[1] * 7])

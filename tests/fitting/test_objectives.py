@@ -100,6 +100,7 @@ def test_noise_is_of_training_alone(make, objective):
     assert_allclose(noisy.score(images), plain.score(images), rtol=0.3)
 
 
+@pytest.mark.long
 @NOISES
 def test_a_network_that_has_seen_noise_removes_it(objective):
     noise = np.random.default_rng(0).normal(scale=0.3, size=X.shape)

@@ -78,6 +78,7 @@ def _ends_in(last):
     return make_pipeline(PCA(2, random_state=0), last).fit(X, y)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "make",
     [

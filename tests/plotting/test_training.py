@@ -88,6 +88,7 @@ def test_steps_before_and_a_clusterer_behind(pyplot):
     assert display.decoded[0].shape == (4, 8, 8)
 
 
+@pytest.mark.long
 def test_longer_latent_vectors_have_one_plane_for_all_epochs(pyplot):
     fitted = Linear(PCA(5).fit(X).components_).fit(X)
     display = TrainingDisplay.from_estimator(fitted, X, n_images=0)
@@ -108,6 +109,8 @@ def test_tables_have_maps_only(pyplot):
     assert TrainingDisplay.from_estimator(fitted, iris).axes_.shape == (1, 5)
 
 
+@pytest.mark.long
+@pytest.mark.versions
 def test_gif_and_page_have_a_frame_for_each_epoch(pyplot, tmp_path):
     display = TrainingDisplay.from_estimator(FITTED, X, labels=y, n_epochs=2)
     open_before = pyplot.get_fignums()
