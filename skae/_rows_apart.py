@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.covariance import ledoit_wolf_shrinkage
 
 from skae._threads import one_blas_thread
+from skae._tiles import multiply
 
 __all__ = ["InUnits", "Member", "Scale"]
 
@@ -103,7 +104,9 @@ class Member:
                 "columns it has seen."
             )
         latents = latents.reshape(len(latents), -1)
-        return np.hstack([latents, scaled - decoded]).astype(np.float64, copy=False)
+        vectors = np.hstack([latents, scaled - decoded])
+        # In one order, whatever that of the rows was: sums follow it.
+        return np.ascontiguousarray(vectors, dtype=np.float64)
 
     @one_blas_thread()
     def _learn_whitening(self, units):
@@ -123,8 +126,8 @@ class Member:
     @one_blas_thread()
     def _whitened(self, vectors):
         units = (vectors - self.mean) / self.deviation
-        along = units @ self.directions.T
-        return self.weight * units + (along * self.weights) @ self.directions
+        along = multiply(units, self.directions.T)
+        return self.weight * units + multiply(along * self.weights, self.directions)
 
     @one_blas_thread()
     def distances(self, scaled):
@@ -135,7 +138,7 @@ class Member:
 
     def _squared(self, places):
         """Give squared distances to the known rows, and how many neighbours count."""
-        squared = places @ (-2 * self.places.T)
+        squared = multiply(places, -2 * self.places.T)
         squared += (places**2).sum(axis=1)[:, np.newaxis]
         squared += (self.places**2).sum(axis=1)
         np.maximum(squared, 0, out=squared)

@@ -1,4 +1,8 @@
-"""Rows for matrix products, such that none depends on how many come with it."""
+"""How many rows are multiplied at a time, such that none depends on the others.
+
+Kernels that multiply matrices treat rows left over in another way than tiles of them,
+and the last bits would depend on how a batch is cut.
+"""
 
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
@@ -9,17 +13,48 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
-# Kernels that multiply matrices treat rows left over in another way than tiles of
-# them, and the last bits would depend on how a batch is cut.
-_ROWS = 8
+# Rows of a tile of OpenBLAS, and of TensorFlow.
+MATRIX_ROWS, _ROWS = 12, 8
+# OpenBLAS has kernels of their own for products of up to so many multiplications, which
+# add in another order: all products with a matrix are small, or none is.
+_SMALL_WORK = 10**6
 # Long sums for few outputs are cut into pieces for threads to add up, in other places
 # for another number of rows: for kernels of more rows than the one and at most as many
 # columns as the other. Convolutions are never cut so.
 _LONG_SUM, _FEW_OUTPUTS = 64, 256
 # Rows of a tile where a network goes through steps, each of which takes time.
 _ROWS_OF_STEPS = 32
-# Whole tiles of both engines.
+# Whole tiles of both.
 TILE_ROWS = 24
+
+
+def in_tiles(x: np.ndarray) -> np.ndarray:
+    """Add rows of zeros up to whole tiles of a matrix product."""
+    lacking = -len(x) % MATRIX_ROWS
+    if not lacking:
+        return x
+    filled = np.zeros((len(x) + lacking, x.shape[1]), x.dtype)
+    filled[: len(x)] = x
+    return filled
+
+
+def multiply(x: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Multiply rows by a matrix in NumPy; no row depends on how many there are."""
+    n_rows, n_out = len(x), matrix.shape[1]
+    if n_out == 1:
+        # What OpenBLAS does with a vector depends on where a row stands.
+        matrix = np.repeat(matrix, 2, axis=1)
+    x = in_tiles(x)
+    at_once = len(x)
+    if MATRIX_ROWS * matrix.size <= _SMALL_WORK:
+        at_once = _SMALL_WORK // (MATRIX_ROWS * max(1, matrix.size)) * MATRIX_ROWS
+    if len(x) <= at_once:
+        return (x @ matrix)[:n_rows, :n_out]
+    out = np.empty((len(x), matrix.shape[1]), x.dtype)
+    for start in range(0, len(x), at_once):
+        part = slice(start, start + at_once)
+        np.matmul(x[part], matrix, out=out[part])
+    return out[:n_rows, :n_out]
 
 
 class Tiles:

@@ -9,7 +9,13 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from skae._copies import copy_with_keras
-from skae._objectives.objective import HOOKS_OF_BATCHES, HOOKS_OF_ROWS, hook, hooks
+from skae._objectives.objective import (
+    HOOKS_OF_BATCHES,
+    HOOKS_OF_ROWS,
+    hook,
+    hooks,
+    penalty_of,
+)
 
 # Hooks that only one of several may have: two would have to agree.
 _OF_ONE = (
@@ -60,8 +66,8 @@ def _one_by_one(hooks: list[Callable]) -> Callable:
 
 
 def _sum(hooks: list[Callable]) -> Callable:
-    def penalty(code: Any, latents: Any) -> Any:
-        return sum(one(code, latents) for one in hooks)
+    def penalty(code: Any, latents: Any, weight: Any) -> Any:
+        return sum(penalty_of(one, code, latents, weight) for one in hooks)
 
     return penalty
 

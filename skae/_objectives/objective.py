@@ -31,8 +31,9 @@ Of batches, as tensors, where `draw` gives random numbers (`skae._engines.draws.
     The latent vectors that `transform` gives.
 `losses(loss, x, outputs)`
     A loss a sample, where `loss(x, outputs)` is the one that `loss` names.
-`penalty(code, latents)`
-    What joins the loss of each sample.
+`penalty(code, latents)` or `penalty(code, latents, weight)`
+    What joins the loss of each sample. What compares samples with others asks for their
+    weights, to count each as often as it weighs.
 
 `plain_arithmetic = True` says that the hooks of batches are written with operators and
 `draw` alone, so that the NumPy engine can call them, too. It knows `inputs`.
@@ -43,6 +44,7 @@ a latent vector has: so `transform` of a dense network needs no TensorFlow.
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -137,6 +139,13 @@ def hook(objective: Any, name: str) -> Callable | None:
     """Give a hook of an objective, or None."""
     found = getattr(objective, name, None)
     return found if callable(found) else None
+
+
+def penalty_of(penalty: Callable, code: Any, latents: Any, weight: Any) -> Any:
+    """Give what a hook adds to the loss of each sample; it may ask for weights."""
+    if "weight" in inspect.signature(penalty).parameters:
+        return penalty(code, latents, weight=weight)
+    return penalty(code, latents)
 
 
 def latents_lead(objective: Any) -> bool:

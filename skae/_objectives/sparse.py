@@ -40,8 +40,8 @@ class Sparse(BaseEstimator):
     not change when a latent vector is multiplied by a number; that one latent value
     grows for all samples does not change it either [2]_.
 
-    The root mean square counts each row of the batch once, whatever its weight, if that
-    is not zero; in the scope of `tf.distribute`, the rows of each worker.
+    The root mean square counts each row of the batch as often as it weighs, and in the
+    scope of `tf.distribute` the rows of each worker.
 
     References
     ----------
@@ -67,7 +67,7 @@ class Sparse(BaseEstimator):
     def __init__(self, weight=0.01):
         self.weight = weight
 
-    def penalty(self, code, latents):
+    def penalty(self, code, latents, weight):
         """Give what is missing to a sparse vector.
 
         Parameters
@@ -78,6 +78,9 @@ class Sparse(BaseEstimator):
         latents : tensor of shape (n_samples, latent_dim)
             Latent vectors.
 
+        weight : tensor of shape (n_samples,)
+            How often each sample counts.
+
         Returns
         -------
         penalty : tensor of shape (n_samples,)
@@ -87,6 +90,8 @@ class Sparse(BaseEstimator):
 
         self._validate_params()
         ops = keras.ops
-        units = latents / ops.sqrt(ops.mean(latents**2, axis=0) + _TINY)
+        weight = ops.cast(weight, latents.dtype)[:, None]
+        mean = ops.sum(weight * latents**2, axis=0) / (ops.sum(weight) + _TINY)
+        units = latents / ops.sqrt(mean + _TINY)
         lengths = ops.sqrt(latents.shape[1] * ops.sum(units**2, axis=1) + _TINY)
         return float(self.weight) * ops.sum(ops.abs(units), axis=1) / lengths

@@ -16,16 +16,11 @@ from skae._engines.numpy.activations import ACTIVATIONS
 from skae._layers import LEAST_OUTPUT
 from skae._objectives.masking import fill_and_flag
 from skae._threads import one_blas_thread
+from skae._tiles import MATRIX_ROWS, in_tiles, multiply
 
-# Kernels of OpenBLAS take up to so many rows at a time, and treat those left over in
-# another way: rows are filled up, or the bits would depend on how a batch is cut.
-_TILE_ROWS = 12
 # Rows that go through all layers at once: few enough to stay in the cache, many
 # enough for the matrix products to run at full speed.
 BLOCK_ROWS = 504
-# OpenBLAS has kernels of their own for products of up to so many multiplications, which
-# add in another order: all products with a matrix are small, or none is.
-_SMALL_WORK = 10**6
 # OpenBLAS never splits products of fewer multiplications among threads.
 _SERIAL_WORK = 9216
 
@@ -76,31 +71,6 @@ def to_logits(x: np.ndarray, slope: np.ndarray | None = None) -> None:
     np.log(ratio, out=x)
 
 
-def _multiply(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """Multiply tiles of rows by a matrix; no row depends on how many there are."""
-    n_out = kernel.shape[1]
-    if n_out == 1:
-        # What OpenBLAS does with a vector depends on where a row stands.
-        kernel = np.repeat(kernel, 2, axis=1)
-    n_rows = len(x)
-    if _TILE_ROWS * kernel.size <= _SMALL_WORK:
-        n_rows = _SMALL_WORK // (_TILE_ROWS * kernel.size) * _TILE_ROWS
-    if len(x) <= n_rows:
-        return (x @ kernel)[:, :n_out]
-    out = np.empty((len(x), kernel.shape[1]), x.dtype)
-    for start in range(0, len(x), n_rows):
-        part = slice(start, start + n_rows)
-        np.matmul(x[part], kernel, out=out[part])
-    return out[:, :n_out]
-
-
-def _filled(x: np.ndarray, n_rows: int) -> np.ndarray:
-    """Add rows of zeros, which stay zeros in all layers, since they get no bias."""
-    filled = np.zeros((n_rows, x.shape[1]), x.dtype)
-    filled[: len(x)] = x
-    return filled
-
-
 def forward(
     layers: list[Layer],
     X: np.ndarray,
@@ -119,18 +89,17 @@ def forward(
         if means is not None:
             first = fill_and_flag(first, means)
         n = len(first)
-        if n % _TILE_ROWS:
-            first = _filled(first, n + -n % _TILE_ROWS)
-        x = first
+        # Rows of zeros, which stay zeros in all layers, since they get no bias.
+        x = first = in_tiles(first)
         for kernel, bias, activation in layers[:-1]:
-            x = _multiply(x, kernel)
+            x = multiply(x, kernel)
             x[:n] += bias
             ACTIVATIONS[activation](x[:n])
         kernel, bias, activation = layers[-1]
         last = out[start : start + BLOCK_ROWS]
-        np.add(_multiply(x, kernel)[:n], bias, out=last)
+        np.add(multiply(x, kernel)[:n], bias, out=last)
         if path is not None:
-            linear = _multiply(first, path.kernel)[:n]
+            linear = multiply(first, path.kernel)[:n]
             if path.bias is not None:
                 linear += path.bias
             if path.logits:
@@ -141,7 +110,7 @@ def forward(
     kernels = [layer.kernel for layer in layers]
     if path is not None:
         kernels.append(path.kernel)
-    n_most = max(len(X), _TILE_ROWS)
+    n_most = max(len(X), MATRIX_ROWS)
     starts = range(0, len(X), BLOCK_ROWS)
     if n_most * max(kernel.size for kernel in kernels) <= _SERIAL_WORK:
         for start in starts:

@@ -11,7 +11,12 @@ from skae._copies import copy_with_keras, layers_in, seed_states
 from skae._engines.draws import KerasDraw
 from skae._engines.protocol import ROUNDED
 from skae._models import Spec, sample_loss
-from skae._objectives.objective import hook, hooks, refuse_other_shape
+from skae._objectives.objective import (
+    hook,
+    hooks,
+    penalty_of,
+    refuse_other_shape,
+)
 
 _DRAWING = {"samples", "inputs", "latents"}
 
@@ -86,7 +91,7 @@ class BatchLoss:
         outputs = tf.cast(self._decoder(latents, training=training), x.dtype)
         weight = tf.reduce_sum(w)
         losses = tf.cast(self._sample_losses(wanted, outputs, w), w.dtype)
-        penalty = self._penalty(code, latents)
+        penalty = self._penalty(code, latents, w)
         if penalty is not None:
             penalty = tf.cast(penalty, w.dtype)
             losses += penalty
@@ -119,11 +124,11 @@ class BatchLoss:
         latents = hook(self._objective, "latents")
         return code if latents is None else latents(code, self._draw)
 
-    def _penalty(self, code: Any, latents: Any) -> Any:
+    def _penalty(self, code: Any, latents: Any, w: Any) -> Any:
         penalty = hook(self._objective, "penalty")
         if penalty is None:
             return None
-        values = penalty(code, latents)
+        values = penalty_of(penalty, code, latents, w)
         refuse_other_shape("penalty", self._objective, values, (None,))
         return values
 
