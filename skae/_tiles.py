@@ -7,6 +7,8 @@ and the last bits would depend on how a batch is cut.
 # Authors: The skae developers
 # SPDX-License-Identifier: BSD-3-Clause
 
+import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +27,7 @@ _LONG_SUM, _FEW_OUTPUTS = 64, 256
 # Rows of a tile where a network goes through steps, each of which takes time.
 _ROWS_OF_STEPS = 32
 # Whole tiles of both.
-TILE_ROWS = 24
+TILE_ROWS = math.lcm(MATRIX_ROWS, _ROWS)
 
 
 def in_tiles(x: np.ndarray) -> np.ndarray:
@@ -91,6 +93,7 @@ def _is_cut(weight: Any) -> bool:
     return long and (str(weight.dtype).endswith("float64") or not _adds_in_one_order())
 
 
+@functools.cache
 def _adds_in_one_order() -> bool:
     """Tell whether float32 is multiplied by oneDNN with AVX-512, which cuts no sums."""
     # Nothing public says so: it follows from the build, the processor and a variable.

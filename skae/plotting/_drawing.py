@@ -103,7 +103,6 @@ def largest_first(sizes):
     is not alike on every processor.
     """
     sizes = np.nan_to_num(np.asarray(sizes, dtype=float))
-    largest = np.abs(sizes).max(initial=0.0)
-    if largest > 0:
-        sizes = np.round(sizes / largest, 5)
-    return np.argsort(-sizes, axis=-1, kind="stable")
+    largest = np.abs(sizes).max(axis=-1, keepdims=True, initial=0.0)
+    shares = np.round(sizes / np.where(largest > 0, largest, 1.0), 5)
+    return np.argsort(-shares, axis=-1, kind="stable")

@@ -20,9 +20,10 @@ from skae._tiles import MATRIX_ROWS, in_tiles, multiply
 
 # Rows that go through all layers at once: few enough to stay in the cache, many
 # enough for the matrix products to run at full speed.
-BLOCK_ROWS = 504
-# OpenBLAS never splits products of fewer multiplications among threads.
-_SERIAL_WORK = 9216
+BLOCK_ROWS = 42 * MATRIX_ROWS
+# OpenBLAS never splits products of fewer than 9216 multiplications among threads; with
+# a matrix of one column there are twice as many.
+_SERIAL_WORK = 9216 // 2
 
 
 class Layer(NamedTuple):
